@@ -1,0 +1,140 @@
+import type { IncomingMessage } from 'node:http';
+import { MemoryCache } from './cache/memory.ts';
+import { noCache } from './cache/none.ts';
+import type { Config, Environment } from './config/config.ts';
+import { ConfigError } from './config/config.ts';
+import { readModelsFile } from './config/models-file.ts';
+import { Accounting } from './embedder/accounting.ts';
+import type { Cache } from './embedder/cache.ts';
+import { Catalogue } from './embedder/catalogue.ts';
+import { Embedder } from './embedder/embedder.ts';
+import { toEmbedQLError } from './embedder/errors.ts';
+import type { ModelSpec } from './embedder/model.ts';
+import { createAuthenticate } from './http/auth.ts';
+import { createGraphQLHandler, graphqlPath } from './http/graphql.ts';
+import { createReadiness, health } from './http/health.ts';
+import { createHttpServer, type Route } from './http/server.ts';
+import { builtinModels } from './providers/builtin-models.ts';
+import { openModels } from './providers/open-models.ts';
+import type { Services } from './schema/context.ts';
+import type { Log } from './telemetry/log.ts';
+import type { Progress } from './telemetry/progress.ts';
+import { version } from './version.ts';
+
+export interface AppOptions {
+  config: Config;
+  /** For the providers' own variables. */
+  env: Environment;
+  log: Log;
+  progress: Progress;
+}
+
+export interface App {
+  readonly services: Services;
+  /** Makes the default model ready as far as it can be, and listens. @returns the server's address. */
+  start(): Promise<string>;
+  /** Finishes what is in flight and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/** The only place where the parts are put together. @throws ConfigError */
+export function createApp({ config, env, log, progress }: AppOptions): App {
+  const specs = modelSpecs(config);
+  const accounting = new Accounting(specs);
+  const cache = createCache(config);
+  const models = openModels(specs, {
+    env,
+    modelsDir: config.modelsDir,
+    log,
+    progress,
+    events: accounting,
+    reliability: {
+      concurrency: config.providerConcurrency,
+      timeoutMs: config.providerTimeoutMs,
+      retries: config.providerRetries,
+      breakerMs: config.breakerMs,
+    },
+  });
+  const catalogue = new Catalogue(models, defaultModelName(config, specs));
+  const embedder = new Embedder({
+    catalogue,
+    cache,
+    events: accounting,
+    windowMs: config.batchWindowMs,
+    queueLimit: config.queueLimit,
+  });
+  const services: Services = { catalogue, embedder, cache, accounting, version, maxTexts: config.maxTexts };
+  const graphql = createGraphQLHandler(services, config, log);
+  let draining = false;
+
+  const routes: Route[] = [
+    {
+      path: graphqlPath,
+      guarded: true,
+      isPage: wantsPage,
+      handle: (request, response, role) => graphql(request, response, { role }),
+    },
+    {
+      path: '/',
+      guarded: false,
+      handle: (_request, response) => void response.writeHead(302, { location: graphqlPath }).end(),
+    },
+    { path: '/health', guarded: false, handle: health },
+    {
+      path: '/ready',
+      guarded: false,
+      handle: createReadiness(() => (draining ? 'shutting down' : unavailable(catalogue))),
+    },
+  ];
+  const server = createHttpServer({ routes, authenticate: createAuthenticate(config), log });
+
+  return {
+    services,
+    async start() {
+      await prepareDefaultModel(catalogue, log);
+      return server.listen(config.host, config.port);
+    },
+    async stop() {
+      draining = true;
+      await server.close(config.drainMs);
+      await Promise.all([cache.close(), ...models.map((model) => model.close())]);
+    },
+  };
+}
+
+/** The built-in models, with those of the models file added or in their place. */
+export function modelSpecs({ modelsFile }: Pick<Config, 'modelsFile'>): ModelSpec[] {
+  const more = modelsFile === undefined ? [] : readModelsFile(modelsFile);
+  return [...builtinModels.filter(({ name }) => !more.some((spec) => spec.name === name)), ...more];
+}
+
+function defaultModelName(config: Config, specs: readonly ModelSpec[]): string {
+  const name = config.defaultModel?.replace(/^sentence-transformers\//, '');
+  if (name === undefined) return config.openaiApiKey ? 'text-embedding-3-small' : 'all-MiniLM-L6-v2';
+  if (specs.some((spec) => spec.name === name)) return name;
+  const known = specs.map((spec) => spec.name).join(', ');
+  throw new ConfigError(`EMBEDQL_DEFAULT_MODEL: there is no model ${name}; for example one of ${known}`);
+}
+
+function createCache(config: Config): Cache {
+  if (!config.cache) return noCache;
+  return new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds: config.cacheTtlSeconds });
+}
+
+/** Fetches what the default model needs. A failure is told and stops nothing: it is tried again when it is asked for. */
+async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promise<void> {
+  try {
+    await defaultModel.identity();
+  } catch (error) {
+    log.warn({ model: defaultModel.spec.name }, toEmbedQLError(error).message);
+  }
+}
+
+async function unavailable({ defaultModel }: Catalogue): Promise<string | undefined> {
+  const { available, reason } = defaultModel.status();
+  return available ? undefined : (reason ?? `${defaultModel.spec.name} cannot be asked`);
+}
+
+function wantsPage({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && (headers.accept ?? '').includes('text/html');
+}

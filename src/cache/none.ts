@@ -1,0 +1,11 @@
+import type { Cache } from '../embedder/cache.ts';
+
+/** The cache of somebody who wants none. */
+export const noCache: Cache = {
+  backend: 'none',
+  degraded: false,
+  peek: () => undefined,
+  getMany: async (keys) => keys.map(() => undefined),
+  setMany: () => {},
+  close: async () => {},
+};

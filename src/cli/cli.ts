@@ -1,0 +1,58 @@
+import { Command } from 'commander';
+import { modelSpecs } from '../app.ts';
+import { ConfigError, type Environment, readConfig } from '../config/config.ts';
+import { EmbedQLError } from '../embedder/errors.ts';
+import { serve } from '../main.ts';
+import { createLog } from '../telemetry/log.ts';
+import { version } from '../version.ts';
+import { listModels } from './models.ts';
+import { pullModel } from './pull.ts';
+
+export interface CliOptions {
+  /** Without the two that the system puts in front. */
+  argv: readonly string[];
+  env: Environment;
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** The `embedql` command. @returns the exit code. */
+export async function runCli({ argv, env, out, err }: CliOptions): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('embedql')
+    .description('A GraphQL server for text embeddings: ask field by field, pay for the fewest possible provider calls.')
+    .version(version)
+    .addHelpText('after', '\nSettings are environment variables, or lines of a .env file; docs/operations.md lists them.')
+    .configureOutput({ writeOut: out, writeErr: err })
+    .exitOverride();
+  program
+    .command('serve', { isDefault: true })
+    .description('start the server (this is what happens without a command)')
+    .action(async () => {
+      const config = readConfig(env);
+      exitCode = await serve(config, env, createLog(config.logLevel));
+    });
+  program
+    .command('models')
+    .description('list the models that can be asked for')
+    .action(async () => out(await listModels(modelSpecs(readConfig(env)), readConfig(env), env)));
+  program
+    .command('pull')
+    .description('fetch the weights of a local model ahead of time')
+    .argument('<model>', 'its name, such as all-MiniLM-L6-v2')
+    .action(async (model: string) => out(await pullModel(model, readConfig(env), env)));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (isCommanderExit(error)) return error.exitCode;
+    if (!(error instanceof ConfigError || error instanceof EmbedQLError)) throw error;
+    err(`${error.message}\n`);
+    return 1;
+  }
+  return exitCode;
+}
+
+/** Commander throws where it would have ended the process: after --help, or for a command it does not know. */
+function isCommanderExit(error: unknown): error is { exitCode: number } {
+  return error instanceof Error && 'exitCode' in error && error.constructor.name === 'CommanderError';
+}

@@ -1,0 +1,32 @@
+import type { Config, Environment } from '../config/config.ts';
+import type { ModelSpec } from '../embedder/model.ts';
+import { findWeights } from '../providers/local/weights/folder.ts';
+
+const columns = ['NAME', 'PROVIDER', 'DIMENSION', 'TOKENS', 'BATCH', 'USD/1K TOKENS', 'STATE'] as const;
+
+/** The catalogue as a table. */
+export async function listModels(specs: readonly ModelSpec[], config: Config, env: Environment): Promise<string> {
+  const rows = await Promise.all(
+    specs.map(async (spec) => [
+      spec.name,
+      spec.provider,
+      String(spec.dimension),
+      String(spec.maxInputTokens),
+      String(spec.maxBatchSize),
+      spec.costPer1kTokens === null ? 'not known' : spec.costPer1kTokens === 0 ? 'free' : spec.costPer1kTokens.toFixed(5),
+      await stateOf(spec, config, env),
+    ]),
+  );
+  const table = [[...columns], ...rows];
+  const widths = columns.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  return table.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('');
+}
+
+async function stateOf(spec: ModelSpec, config: Config, env: Environment): Promise<string> {
+  if (spec.provider === 'local') {
+    const weights = await findWeights(config.modelsDir, spec);
+    return weights ? `weights are here (${weights.dtype})` : `not fetched yet: embedql pull ${spec.name}`;
+  }
+  const key = spec.apiKeyEnv ?? (spec.baseUrl === undefined ? 'OPENAI_API_KEY' : undefined);
+  return key === undefined || env[key] ? 'ready' : `needs ${key}`;
+}

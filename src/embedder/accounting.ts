@@ -1,0 +1,114 @@
+import type { EmbedderEvents, ProviderCall } from './events.ts';
+import type { ModelSpec } from './model.ts';
+
+/** Figures of one model, or of all together. */
+export interface Figures {
+  /** Vectors that a provider computed. */
+  generated: number;
+  cacheHits: number;
+  cacheMisses: number;
+  /** Tokens that providers charged for. */
+  tokens: number;
+  /** Tokens that they would have charged for, had the cache not answered. */
+  savedTokens: number;
+  /** Attempts, failed ones included. */
+  providerCalls: number;
+  /** Texts in those attempts. */
+  textsSent: number;
+  /** Texts that shared their provider call with another, or joined one that was under way. */
+  coalescedTexts: number;
+  costUsd: number;
+  costSavedUsd: number;
+}
+
+export interface Snapshot extends Figures {
+  since: Date;
+  byModel: Array<Figures & { model: string }>;
+}
+
+type Tally = Omit<Figures, 'costUsd' | 'costSavedUsd'>;
+
+const emptyTally = (): Tally => ({
+  generated: 0,
+  cacheHits: 0,
+  cacheMisses: 0,
+  tokens: 0,
+  savedTokens: 0,
+  providerCalls: 0,
+  textsSent: 0,
+  coalescedTexts: 0,
+});
+
+/** USD for `tokens` of a model; a price that is not known counts as 0. */
+export function costOf(tokens: number, spec: Pick<ModelSpec, 'costPer1kTokens'>): number {
+  return (tokens * (spec.costPer1kTokens ?? 0)) / 1000;
+}
+
+/**
+ * Counts what the core does. Only whole numbers are added up, and money is worked out from them when
+ * somebody asks, so that a million small costs lose nothing to rounding.
+ */
+export class Accounting implements EmbedderEvents {
+  #since = new Date();
+  #tallies = new Map<string, Tally>();
+  readonly #prices: ReadonlyMap<string, ModelSpec>;
+
+  constructor(specs: readonly ModelSpec[]) {
+    this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
+  }
+
+  cacheHit(model: string, _tier: string, tokens: number): void {
+    const tally = this.#tally(model);
+    tally.cacheHits += 1;
+    tally.savedTokens += tokens;
+  }
+
+  cacheMisses(model: string, texts: number): void {
+    this.#tally(model).cacheMisses += texts;
+  }
+
+  joined(model: string, texts: number): void {
+    this.#tally(model).coalescedTexts += texts;
+  }
+
+  computed(model: string, texts: number, tokens: number): void {
+    const tally = this.#tally(model);
+    tally.generated += texts;
+    tally.tokens += tokens;
+    if (texts > 1) tally.coalescedTexts += texts;
+  }
+
+  providerCall(call: ProviderCall): void {
+    const tally = this.#tally(call.model);
+    tally.providerCalls += 1;
+    tally.textsSent += call.texts;
+  }
+
+  snapshot(): Snapshot {
+    const byModel = [...this.#tallies].map(([model, tally]) => ({ model, ...this.#priced(model, tally) }));
+    const total: Figures = { ...emptyTally(), costUsd: 0, costSavedUsd: 0 };
+    for (const { model: _, ...figures } of byModel) {
+      for (const name of Object.keys(figures) as Array<keyof Figures>) total[name] += figures[name];
+    }
+    return { ...total, since: this.#since, byModel };
+  }
+
+  /** Starts again from nothing. @returns the figures until now. */
+  reset(): Snapshot {
+    const previous = this.snapshot();
+    this.#tallies = new Map();
+    this.#since = new Date();
+    return previous;
+  }
+
+  #tally(model: string): Tally {
+    let tally = this.#tallies.get(model);
+    if (!tally) this.#tallies.set(model, (tally = emptyTally()));
+    return tally;
+  }
+
+  #priced(model: string, tally: Tally): Figures {
+    const spec = this.#prices.get(model) ?? { costPer1kTokens: null };
+    return { ...tally, costUsd: costOf(tally.tokens, spec), costSavedUsd: costOf(tally.savedTokens, spec) };
+  }
+}

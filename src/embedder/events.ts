@@ -1,0 +1,36 @@
+import type { ErrorCode } from './errors.ts';
+
+export type CacheTier = 'memory' | 'redis';
+
+export interface ProviderCall {
+  model: string;
+  /** Texts in the call. */
+  texts: number;
+  seconds: number;
+  outcome: 'ok' | ErrorCode;
+}
+
+/** What happens in the core, told as it happens; accounting and telemetry listen. */
+export interface EmbedderEvents {
+  /** A text was answered from the cache; `tokens` is what the provider would have charged for. */
+  cacheHit(model: string, tier: CacheTier, tokens: number): void;
+  /** Texts looked up and not found, whose computation was started. */
+  cacheMisses(model: string, texts: number): void;
+  /** Texts that joined a computation that was under way already. */
+  joined(model: string, texts: number): void;
+  /** Vectors that came back from the provider, and the tokens charged for them. */
+  computed(model: string, texts: number, tokens: number): void;
+  /** One attempt at a provider, whatever came of it. */
+  providerCall(call: ProviderCall): void;
+}
+
+/** Tells every listener in turn. */
+export function fanOut(listeners: readonly EmbedderEvents[]): EmbedderEvents {
+  return {
+    cacheHit: (...args) => listeners.forEach((listener) => void listener.cacheHit(...args)),
+    cacheMisses: (...args) => listeners.forEach((listener) => void listener.cacheMisses(...args)),
+    joined: (...args) => listeners.forEach((listener) => void listener.joined(...args)),
+    computed: (...args) => listeners.forEach((listener) => void listener.computed(...args)),
+    providerCall: (...args) => listeners.forEach((listener) => void listener.providerCall(...args)),
+  };
+}

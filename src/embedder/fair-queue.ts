@@ -1,0 +1,109 @@
+/** Something that waits for a place in a batch. */
+export interface Queued {
+  /** Who asked: an operation. Places in a batch go round by turns among those who asked. */
+  readonly group: object;
+  /** The most items that a batch with this one in it may have. */
+  readonly maxBatchSize: number;
+  /** The most tokens it can take up. */
+  readonly maxTokens: number;
+}
+
+export interface BatchLimits {
+  size: number;
+  tokens: number;
+}
+
+/** Items that share a batch limit: a lane for each operation, in the order of their next turn. */
+interface LimitClass<Item> {
+  lanes: Map<object, Set<Item>>;
+  waiting: number;
+}
+
+/**
+ * A queue that fills batches. Every operation has a lane, and lanes take turns, so that a single text does
+ * not stand behind the whole of somebody's huge batch. Operations that want small batches are kept together,
+ * so that they do not make everybody's batches small.
+ */
+export class FairQueue<Item extends Queued> {
+  /** By batch limit; the one whose turn it is comes first. */
+  readonly #classes = new Map<number, LimitClass<Item>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(item: Item): void {
+    let limitClass = this.#classes.get(item.maxBatchSize);
+    if (!limitClass) this.#classes.set(item.maxBatchSize, (limitClass = { lanes: new Map(), waiting: 0 }));
+    let lane = limitClass.lanes.get(item.group);
+    if (!lane) limitClass.lanes.set(item.group, (lane = new Set()));
+    lane.add(item);
+    limitClass.waiting += 1;
+    this.#size += 1;
+  }
+
+  /** Takes an item out again. @returns whether it was still waiting. */
+  remove(item: Item): boolean {
+    const limitClass = this.#classes.get(item.maxBatchSize);
+    if (!limitClass?.lanes.get(item.group)?.has(item)) return false;
+    this.#takeOut(limitClass, item);
+    return true;
+  }
+
+  /** Whether there is a batch that could not grow by waiting. */
+  hasFullBatch(limits: BatchLimits): boolean {
+    for (const [limit, { waiting }] of this.#classes) {
+      if (waiting >= Math.min(limit, limits.size)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Takes the next batch: the class whose turn it is, then whatever of the others fits in beside it.
+   * An item that alone passes the token limit gets a batch of its own.
+   */
+  take(limits: BatchLimits): Item[] {
+    const batch: Item[] = [];
+    const room = { ...limits };
+    for (const [limit, limitClass] of [...this.#classes]) {
+      if (batch.length >= Math.min(limit, room.size)) continue;
+      room.size = Math.min(room.size, limit);
+      // Served now, so its next turn is after everybody else's.
+      this.#classes.delete(limit);
+      this.#classes.set(limit, limitClass);
+      this.#fill(batch, limitClass, room);
+      if (batch.length >= room.size) break;
+    }
+    return batch;
+  }
+
+  #fill(batch: Item[], limitClass: LimitClass<Item>, room: BatchLimits): void {
+    const { lanes } = limitClass;
+    let lanesWithoutFit = 0;
+    while (batch.length < room.size && lanes.size > lanesWithoutFit) {
+      const [group, lane] = lanes.entries().next().value!;
+      const item = lane.values().next().value!;
+      // To the end of the line: the next place is somebody else's.
+      lanes.delete(group);
+      lanes.set(group, lane);
+      if (item.maxTokens > room.tokens && batch.length > 0) {
+        lanesWithoutFit += 1;
+        continue;
+      }
+      lanesWithoutFit = 0;
+      room.tokens -= item.maxTokens;
+      batch.push(item);
+      this.#takeOut(limitClass, item);
+    }
+  }
+
+  #takeOut(limitClass: LimitClass<Item>, item: Item): void {
+    const lane = limitClass.lanes.get(item.group)!;
+    lane.delete(item);
+    limitClass.waiting -= 1;
+    this.#size -= 1;
+    if (lane.size === 0) limitClass.lanes.delete(item.group);
+    if (limitClass.waiting === 0) this.#classes.delete(item.maxBatchSize);
+  }
+}

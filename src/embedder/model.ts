@@ -1,0 +1,82 @@
+/** Whether a text is something to be found or something to find with; some models prefix them differently. */
+export type TextKind = 'doc' | 'query';
+
+/** What is known of a model before it is opened: the same for every provider. */
+export interface ModelSpec {
+  /** The name clients ask for. */
+  readonly name: string;
+  /** The provider that serves it: a name in the provider registry. */
+  readonly provider: string;
+  /** The provider's own name for it, such as a deployment or a hub repository. Default: `name`. */
+  readonly id?: string | undefined;
+  /** Numbers in a full vector. */
+  readonly dimension: number;
+  /** Texts that one provider call may carry. */
+  readonly maxBatchSize: number;
+  /** Tokens that one text may have. */
+  readonly maxInputTokens: number;
+  /** Tokens that one provider call may carry. Default: no limit. */
+  readonly maxBatchTokens?: number | undefined;
+  /** USD for 1,000 tokens; 0 is free, null is not known. */
+  readonly costPer1kTokens: number | null;
+  /** Whether a prefix of the vector, re-normalised, is itself a good embedding (Matryoshka). */
+  readonly supportsDimensions: boolean;
+  readonly queryPrefix?: string | undefined;
+  readonly documentPrefix?: string | undefined;
+  /** OpenAI-compatible servers: where they are. */
+  readonly baseUrl?: string | undefined;
+  /** OpenAI-compatible servers: the environment variable that holds the key. */
+  readonly apiKeyEnv?: string | undefined;
+  /** Local models: which of the weights to load, such as `q8`. Default: the best that is there. */
+  readonly dtype?: string | undefined;
+  /** Local models: how token vectors become one. Default: `mean`. */
+  readonly pooling?: 'mean' | 'cls' | undefined;
+}
+
+export interface ModelStatus {
+  /** Whether it can be asked at all. */
+  readonly available: boolean;
+  /** Whether it is in memory; a remote model counts as loaded when it is available. */
+  readonly loaded: boolean;
+  /** What stands in the way, and what to do. */
+  readonly reason?: string;
+}
+
+/** A text as it will be sent. */
+export interface FittedText {
+  /** The text, cut to the model's token limit where it was longer. */
+  readonly text: string;
+  /** The most tokens it can have; the exact number only where it had to be counted. */
+  readonly maxTokens: number;
+  readonly truncated: boolean;
+}
+
+export interface EmbeddedText {
+  /** `dimension` finite numbers. */
+  readonly vector: Float32Array;
+  /** Tokens the provider charged for this text; over a call they add up to what it charged. */
+  readonly tokens: number;
+}
+
+/** One model, dependable: all that the core knows of providers. Its calls have been retried where that helps. */
+export interface EmbeddingModel {
+  readonly spec: ModelSpec;
+  /** Provider calls that may be in flight at the same time. */
+  readonly concurrency: number;
+  /** The longest that an operation may wait for this model, in milliseconds. Default: no limit. */
+  readonly deadlineMs?: number | undefined;
+  status(): ModelStatus;
+  /**
+   * What names the weights in the cache: two that give different vectors must never say the same.
+   * May provision what it needs to know it. @throws EmbedQLError when the model cannot be used.
+   */
+  identity(): Promise<string>;
+  /** Cuts texts to the token limit. Same length and order as `texts`. */
+  fit(texts: readonly string[]): Promise<FittedText[]>;
+  /**
+   * One provider call, retries included: vectors in the order of `texts`, complete and checked.
+   * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise.
+   */
+  embed(texts: readonly string[]): Promise<EmbeddedText[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,249 @@
+import { cacheKey } from './cache-key.ts';
+import { costOf } from './accounting.ts';
+import type { Cache, CachedVector, CacheHit } from './cache.ts';
+import { EmbedQLError, toEmbedQLError } from './errors.ts';
+import type { CacheTier, EmbedderEvents } from './events.ts';
+import type { EmbeddingModel, FittedText, TextKind } from './model.ts';
+import { Scheduler, type Task } from './scheduler.ts';
+import { type Seat, SingleFlight, type Started } from './single-flight.ts';
+import { sendSplitting } from './split.ts';
+
+/** One text that somebody wants embedded. */
+export interface TextRequest {
+  readonly text: string;
+  readonly kind: TextKind;
+  readonly useCache: boolean;
+  /** False refuses a text that is over the model's limit instead of cutting it. */
+  readonly truncate: boolean;
+  /** The most texts that the provider call with this one in it may carry. Default: the model's. */
+  readonly maxBatchSize?: number | undefined;
+}
+
+export interface Answer extends CachedVector {
+  readonly source: CacheTier | 'provider';
+  /** USD that this request caused; 0 for a cache hit and for those who joined somebody else's. */
+  readonly costUsd: number;
+}
+
+export interface PipelineOptions {
+  windowMs: number;
+  queueLimit: number;
+}
+
+/** Where those who ask can be told to stop waiting. */
+interface Operation {
+  readonly signal: AbortSignal | undefined;
+}
+
+interface ComputeTask extends Task {
+  readonly key: string;
+  readonly truncated: boolean;
+  /** Whether anybody who asked wants it kept. */
+  keep: boolean;
+}
+
+interface Computation extends Started<CachedVector> {
+  readonly task: ComputeTask;
+}
+
+type ComputationSeat = Seat<CachedVector, Computation>;
+
+/**
+ * The way of a text through one model: cache, single-flight, scheduler, provider, and back.
+ * One for each model, for the whole process.
+ */
+export class Pipeline {
+  readonly model: EmbeddingModel;
+  readonly #cache: Cache;
+  readonly #events: EmbedderEvents;
+  readonly #scheduler: Scheduler<ComputeTask, CachedVector>;
+  readonly #computing = new SingleFlight<CachedVector, Computation>();
+  readonly #lookups = new Map<string, Promise<CacheHit | undefined>>();
+
+  constructor(model: EmbeddingModel, cache: Cache, events: EmbedderEvents, options: PipelineOptions) {
+    this.model = model;
+    this.#cache = cache;
+    this.#events = events;
+    this.#scheduler = new Scheduler<ComputeTask, CachedVector>({
+      model: model.spec.name,
+      limits: { size: model.spec.maxBatchSize, tokens: model.spec.maxBatchTokens ?? Number.POSITIVE_INFINITY },
+      windowMs: options.windowMs,
+      queueLimit: options.queueLimit,
+      concurrency: () => model.concurrency,
+      send: (batch) => this.#send(batch),
+    });
+  }
+
+  get queueDepth(): number {
+    return this.#scheduler.depth;
+  }
+
+  /** Answers or errors, in the order of `requests`; one that fails costs its neighbours nothing. */
+  async embed(requests: readonly TextRequest[], operation: Operation): Promise<Array<Answer | EmbedQLError>> {
+    try {
+      const identity = await this.model.identity();
+      const keys = requests.map(({ kind, text }) => cacheKey(identity, kind, text));
+      const hits = await this.#lookUp(requests, keys);
+      const answers: Array<Answer | EmbedQLError | undefined> = hits.map((hit, i) => hit && this.#fromCache(hit, requests[i]!));
+      const missing = [...requests.keys()].filter((i) => answers[i] === undefined);
+      if (missing.length > 0) await this.#compute(requests, keys, missing, answers, operation);
+      return answers as Array<Answer | EmbedQLError>;
+    } catch (error) {
+      const shown = toEmbedQLError(error);
+      return requests.map(() => shown);
+    }
+  }
+
+  /** What the cache has. Two who miss the same key at the same time look it up once. */
+  async #lookUp(requests: readonly TextRequest[], keys: readonly string[]): Promise<Array<CacheHit | undefined>> {
+    const hits: Array<CacheHit | undefined> = new Array(keys.length).fill(undefined);
+    const unseen = new Set<string>();
+    for (const [i, key] of keys.entries()) {
+      if (!requests[i]!.useCache) continue;
+      hits[i] = this.#cache.peek(key);
+      if (!hits[i] && !this.#computing.has(key) && !this.#lookups.has(key)) unseen.add(key);
+    }
+    if (unseen.size > 0) this.#startLookup([...unseen]);
+    await Promise.all(
+      keys.map(async (key, i) => {
+        if (hits[i] || !requests[i]!.useCache) return;
+        const lookup = this.#lookups.get(key);
+        // Somebody may have computed it while the cache was being asked.
+        if (lookup) hits[i] = (await lookup) ?? this.#cache.peek(key);
+      }),
+    );
+    return hits;
+  }
+
+  #startLookup(keys: string[]): void {
+    const found = this.#cache.getMany(keys);
+    for (const [i, key] of keys.entries()) {
+      const lookup = found.then((hits) => {
+        this.#lookups.delete(key);
+        return hits[i];
+      });
+      this.#lookups.set(key, lookup);
+    }
+  }
+
+  #fromCache(hit: CacheHit, request: TextRequest): Answer | EmbedQLError {
+    const { vector, tokens, truncated, tier } = hit;
+    if (truncated && !request.truncate) return this.#tooLong();
+    this.#events.cacheHit(this.model.spec.name, tier, tokens);
+    return { vector, tokens, truncated, source: tier, costUsd: 0 };
+  }
+
+  async #compute(
+    requests: readonly TextRequest[],
+    keys: readonly string[],
+    missing: readonly number[],
+    answers: Array<Answer | EmbedQLError | undefined>,
+    operation: Operation,
+  ): Promise<void> {
+    const fitted = await this.model.fit(missing.map((i) => this.#prefixed(requests[i]!)));
+    const seats = new Map<number, ComputationSeat>();
+    let misses = 0;
+    let joined = 0;
+    for (const [n, i] of missing.entries()) {
+      const text = fitted[n]!;
+      const request = requests[i]!;
+      if (text.truncated && !request.truncate) {
+        answers[i] = this.#tooLong();
+        continue;
+      }
+      if (this.#computing.has(keys[i]!)) joined += 1;
+      else if (request.useCache && this.#cache.backend !== 'none') misses += 1;
+      seats.set(i, this.#takeSeat(keys[i]!, request, text, operation));
+    }
+    if (misses > 0) this.#events.cacheMisses(this.model.spec.name, misses);
+    if (joined > 0) this.#events.joined(this.model.spec.name, joined);
+    await this.#wait(seats, answers, operation);
+  }
+
+  #prefixed({ kind, text }: TextRequest): string {
+    const { queryPrefix = '', documentPrefix = '' } = this.model.spec;
+    return (kind === 'query' ? queryPrefix : documentPrefix) + text;
+  }
+
+  #takeSeat(key: string, request: TextRequest, fitted: FittedText, operation: Operation): ComputationSeat {
+    const seat = this.#computing.join(key, () => {
+      const { maxBatchSize } = this.model.spec;
+      const task: ComputeTask = {
+        key,
+        text: fitted.text,
+        truncated: fitted.truncated,
+        maxTokens: fitted.maxTokens,
+        maxBatchSize: Math.min(request.maxBatchSize ?? maxBatchSize, maxBatchSize),
+        group: operation,
+        keep: false,
+      };
+      return { ...this.#scheduler.submit(task), task };
+    });
+    if (request.useCache) seat.work.task.keep = true;
+    return seat;
+  }
+
+  /** Waits for all seats, until the operation goes away or its time is up. */
+  async #wait(
+    seats: ReadonlyMap<number, ComputationSeat>,
+    answers: Array<Answer | EmbedQLError | undefined>,
+    { signal }: Operation,
+  ): Promise<void> {
+    const leaveAll = (reason: EmbedQLError) => {
+      for (const seat of seats.values()) seat.leave(reason);
+    };
+    const gone = () => leaveAll(new EmbedQLError('INTERNAL_SERVER_ERROR', 'The request was cancelled.', { retryable: true }));
+    const { deadlineMs } = this.model;
+    const timer = deadlineMs === undefined ? undefined : setTimeout(() => leaveAll(this.#timedOut(deadlineMs)), deadlineMs);
+    signal?.addEventListener('abort', gone, { once: true });
+    if (signal?.aborted) gone();
+    await Promise.all(
+      [...seats].map(async ([i, seat]) => {
+        try {
+          const { value, first } = await seat.result;
+          const costUsd = first ? costOf(value.tokens, this.model.spec) : 0;
+          answers[i] = { ...value, source: 'provider', costUsd };
+        } catch (error) {
+          answers[i] = toEmbedQLError(error);
+        }
+      }),
+    );
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', gone);
+  }
+
+  async #send(batch: readonly ComputeTask[]): Promise<Array<CachedVector | Error>> {
+    const outcomes = await sendSplitting(batch.map((task) => task.text), async (texts) => {
+      const embedded = await this.model.embed(texts);
+      const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);
+      this.#events.computed(this.model.spec.name, embedded.length, tokens);
+      return embedded;
+    });
+    const results = outcomes.map((outcome, i) =>
+      outcome instanceof Error ? outcome : { ...outcome, truncated: batch[i]!.truncated },
+    );
+    const entries: Array<[string, CachedVector]> = [];
+    for (const [i, task] of batch.entries()) {
+      const result = results[i]!;
+      if (task.keep && !(result instanceof Error)) entries.push([task.key, result]);
+    }
+    if (entries.length > 0) this.#cache.setMany(entries);
+    return results;
+  }
+
+  #tooLong(): EmbedQLError {
+    const { name, maxInputTokens } = this.model.spec;
+    return new EmbedQLError(
+      'TEXT_TOO_LONG',
+      `The text has more than the ${maxInputTokens} tokens that ${name} takes; shorten it, or pass truncate: true to have it cut.`,
+    );
+  }
+
+  #timedOut(deadlineMs: number): EmbedQLError {
+    return new EmbedQLError(
+      'PROVIDER_TIMEOUT',
+      `${this.model.spec.name} did not answer within ${deadlineMs} ms; try again, or raise EMBEDQL_PROVIDER_TIMEOUT_MS.`,
+      { retryable: true },
+    );
+  }
+}

@@ -1,0 +1,39 @@
+/** Byte order of this machine; the wire and the cache are little-endian everywhere. */
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** The vector as little-endian float32, 4·dimension bytes. Shares memory with `vector` where it can. */
+export function vectorToBytes(vector: Float32Array): Buffer {
+  const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
+  return littleEndian ? bytes : Buffer.from(bytes).swap32();
+}
+
+/** Reads little-endian float32 bytes into a vector that owns its memory. */
+export function vectorFromBytes(bytes: Uint8Array): Float32Array {
+  const copy = Buffer.alloc(bytes.byteLength - (bytes.byteLength % 4));
+  copy.set(bytes.subarray(0, copy.byteLength));
+  if (!littleEndian) copy.swap32();
+  return new Float32Array(copy.buffer, copy.byteOffset, copy.byteLength / 4);
+}
+
+export function vectorToBase64(vector: Float32Array): string {
+  return vectorToBytes(vector).toString('base64');
+}
+
+export function isFiniteVector(vector: Float32Array): boolean {
+  for (const value of vector) if (!Number.isFinite(value)) return false;
+  return true;
+}
+
+/**
+ * The first `dimensions` numbers, scaled to unit length again: how text-embedding-3 shortens vectors
+ * (OpenAI's embeddings guide, "Reducing embedding dimensions").
+ */
+export function shortenVector(vector: Float32Array, dimensions: number): Float32Array {
+  if (dimensions >= vector.length) return vector;
+  const cut = vector.slice(0, dimensions);
+  let squares = 0;
+  for (const value of cut) squares += value * value;
+  const norm = Math.sqrt(squares);
+  if (norm > 0) for (let i = 0; i < cut.length; i++) cut[i] = cut[i]! / norm;
+  return cut;
+}

@@ -1,0 +1,56 @@
+import { useExecutionCancellation, createYoga, type YogaServerInstance } from 'graphql-yoga';
+import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import type { Config } from '../config/config.ts';
+import type { EmbedRequest } from '../embedder/embedder.ts';
+import { LookAhead } from '../loading/look-ahead.ts';
+import { OperationLoader } from '../loading/operation-loader.ts';
+import { useLookAhead } from './use-look-ahead.ts';
+import { codedError } from '../schema/coded-error.ts';
+import type { Context, Role, Services } from '../schema/context.ts';
+import { createSchema } from '../schema/schema.ts';
+import type { Log } from '../telemetry/log.ts';
+import { createGraphiQLRenderer, graphiqlOptions } from './graphiql.ts';
+import { useCodedErrors } from './use-coded-errors.ts';
+
+/** What the HTTP server knows about a request before GraphQL sees it. */
+export interface ServerContext {
+  role: Role;
+}
+
+export type GraphQLHandler = YogaServerInstance<ServerContext, Context>;
+
+export const graphqlPath = '/graphql';
+
+/** GraphQL over HTTP: Yoga, with everything that this server adds to it. */
+export function createGraphQLHandler(
+  services: Services,
+  config: Pick<Config, 'graphiql' | 'introspection' | 'maxBodyBytes'>,
+  log: Log,
+): GraphQLHandler {
+  return createYoga<ServerContext, Context>({
+    schema: createSchema(),
+    graphqlEndpoint: graphqlPath,
+    graphiql: config.graphiql && graphiqlOptions,
+    renderGraphiQL: createGraphiQLRenderer(),
+    landingPage: false,
+    logging: false,
+    cors: false,
+    multipart: false,
+    maxRequestBodySize: config.maxBodyBytes,
+    maskedErrors: { maskError: codedError },
+    context: ({ request, role }) => {
+      const loader = new OperationLoader(services.embedder, request.signal);
+      const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.prefetch(requests));
+      return { ...services, role, loader, lookAhead };
+    },
+    plugins: [
+      useLookAhead(),
+      useExecutionCancellation(),
+      useCodedErrors(log),
+      !config.introspection && {
+        onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
+          addValidationRule(NoSchemaIntrospectionCustomRule),
+      },
+    ],
+  });
+}

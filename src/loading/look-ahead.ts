@@ -1,0 +1,96 @@
+import { collectFields } from '@graphql-tools/utils';
+import {
+  type ExecutionArgs,
+  type FieldNode,
+  type GraphQLField,
+  getArgumentValues,
+  getOperationAST,
+  getVariableValues,
+} from 'graphql';
+
+/**
+ * Says what a field will ask for, from its arguments alone, before it runs. It must have no effects; what it
+ * throws is left to the resolver to throw again.
+ */
+export type Gather<Context, Request> = (args: Record<string, unknown>, context: Context) => readonly Request[];
+
+/** The extension by which a root field says that it can be gathered. */
+export const gatherExtension = 'embedqlGather';
+
+/** Root fields that stand together and may be computed together. */
+interface Run<Request> {
+  requests: Request[];
+  started: boolean;
+}
+
+/**
+ * Root fields of a mutation run one after another (GraphQL specification, "Serially"), so a loader alone
+ * sees one of them at a time. This walks the root selection set before the first field runs, and hands what
+ * a run of gatherable fields will ask for to the loader at once.
+ *
+ * A root field that cannot be gathered, and so may have effects, ends the run: what stands after it is not
+ * asked for before it has run. The executor is left alone; it finds its answers waiting.
+ */
+export class LookAhead<Context, Request> {
+  readonly #prefetch: (requests: readonly Request[]) => void;
+  readonly #runs = new Map<string, Run<Request>>();
+
+  constructor(prefetch: (requests: readonly Request[]) => void) {
+    this.#prefetch = prefetch;
+  }
+
+  /** Looks at the whole operation. @returns how many requests its fields will make. */
+  plan({ schema, document, variableValues, operationName }: ExecutionArgs, context: Context): number {
+    const operation = getOperationAST(document, operationName);
+    const rootType = operation && schema.getRootType(operation.operation);
+    if (!operation || !rootType || operation.operation === 'subscription') return 0;
+    const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
+    // Wrong variables: the executor says so, and nothing runs.
+    if (!coerced) return 0;
+    const fragments = Object.fromEntries(
+      document.definitions.flatMap((node) => (node.kind === 'FragmentDefinition' ? [[node.name.value, node]] : [])),
+    );
+    const { fields } = collectFields(schema, fragments, coerced, rootType, operation.selectionSet);
+    let requests = 0;
+    let run: Run<Request> | undefined;
+    for (const [responseKey, nodes] of fields) {
+      const [node] = nodes as FieldNode[];
+      if (!node || node.name.value.startsWith('__')) continue;
+      const field = rootType.getFields()[node.name.value];
+      const gather = field?.extensions[gatherExtension] as Gather<Context, Request> | undefined;
+      if (!field || !gather) {
+        run = undefined;
+        continue;
+      }
+      run ??= { requests: [], started: false };
+      this.#runs.set(responseKey, run);
+      const gathered = gatherSafely(gather, field, node, coerced, context);
+      for (const request of gathered) run.requests.push(request);
+      requests += gathered.length;
+    }
+    return requests;
+  }
+
+  /** A root field is about to run: its whole run is asked for, unless it has been. */
+  reach(responseKey: string | number): void {
+    const run = this.#runs.get(String(responseKey));
+    if (!run || run.started) return;
+    run.started = true;
+    this.#prefetch(run.requests);
+  }
+}
+
+function gatherSafely<Context, Request>(
+  gather: Gather<Context, Request>,
+  field: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+  variables: Record<string, unknown>,
+  context: Context,
+): readonly Request[] {
+  try {
+    return gather(getArgumentValues(field, node, variables), context);
+  } catch {
+    return [];
+  }
+}
+

@@ -1,0 +1,131 @@
+import {
+  AutoModel,
+  AutoTokenizer,
+  type DataType,
+  env,
+  mean_pooling,
+  type PreTrainedModel,
+  type PreTrainedTokenizer,
+  Tensor,
+} from '@huggingface/transformers';
+import path from 'node:path';
+import { growUntil } from '../../embedder/measure.ts';
+import { microBatches } from './micro-batches.ts';
+
+export interface EncoderOptions {
+  /** Folder with the model, in the layout of transformers.js. */
+  directory: string;
+  dtype: string;
+  /** Tokens that are read of a text, special ones included. */
+  maxInputTokens: number;
+  pooling: 'mean' | 'cls';
+}
+
+export interface Encoded {
+  /** All vectors one after another. */
+  vectors: Float32Array;
+  /** Tokens read of each text, special ones included. */
+  tokens: number[];
+}
+
+/** A text as the model can read it. */
+export interface LocalFit {
+  /** The text itself, or enough of its start to give the same vector. */
+  text: string;
+  truncated: boolean;
+}
+
+/** What the tokenizer gives when it is not asked for tensors. */
+interface TokenIds {
+  input_ids: number[][];
+  token_type_ids?: number[][];
+}
+
+/** Tokenizer and ONNX session of one sentence-transformers model. Blocks its thread while it computes. */
+export class Encoder {
+  readonly #tokenizer: PreTrainedTokenizer;
+  readonly #model: PreTrainedModel;
+  readonly #options: EncoderOptions;
+
+  private constructor(tokenizer: PreTrainedTokenizer, model: PreTrainedModel, options: EncoderOptions) {
+    this.#tokenizer = tokenizer;
+    this.#model = model;
+    this.#options = options;
+  }
+
+  static async load(options: EncoderOptions): Promise<Encoder> {
+    env.allowRemoteModels = false;
+    env.localModelPath = `${path.dirname(options.directory)}${path.sep}`;
+    const id = path.basename(options.directory);
+    const tokenizer = await AutoTokenizer.from_pretrained(id);
+    const model = await AutoModel.from_pretrained(id, { dtype: options.dtype as DataType });
+    return new Encoder(tokenizer, model, options);
+  }
+
+  /**
+   * Pooled and normalised as sentence-transformers does it (its modules Pooling and Normalize).
+   * Texts are computed in groups of similar length, so that little is spent on padding.
+   */
+  async encode(texts: readonly string[]): Promise<Encoded> {
+    const { input_ids: ids, token_type_ids: types } = this.#tokenize(texts);
+    const tokens = ids.map((tokenIds) => tokenIds.length);
+    let vectors: Float32Array | undefined;
+    for (const group of microBatches(tokens)) {
+      const length = Math.max(...group.map((i) => tokens[i]!));
+      const inputs: Record<string, Tensor> = {
+        input_ids: padded(group.map((i) => ids[i]!), length),
+        attention_mask: padded(group.map((i) => new Array<number>(tokens[i]!).fill(1)), length),
+      };
+      if (types) inputs['token_type_ids'] = padded(group.map((i) => types[i]!), length);
+      const { last_hidden_state: states } = (await this.#model(inputs)) as { last_hidden_state: Tensor };
+      const pooled = this.#pool(states, inputs['attention_mask']!).normalize(2, -1);
+      const dimension = pooled.dims.at(-1)!;
+      vectors ??= new Float32Array(texts.length * dimension);
+      const numbers = pooled.data as Float32Array;
+      for (const [row, i] of group.entries()) {
+        vectors.set(numbers.subarray(row * dimension, (row + 1) * dimension), i * dimension);
+      }
+    }
+    return { vectors: vectors ?? new Float32Array(), tokens };
+  }
+
+  /** How much of a long text the model reads. Looks at no more of it than it needs. */
+  fit(text: string): LocalFit {
+    const { maxInputTokens } = this.#options;
+    // Twice the limit, so that a word cut at the end of the piece is far behind what is read.
+    const piece = growUntil(text, maxInputTokens * 8, (start) => this.#count(start) > 2 * maxInputTokens);
+    if (piece.length < text.length) return { text: piece, truncated: true };
+    return { text, truncated: this.#count(text) > maxInputTokens };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#model.dispose();
+  }
+
+  #tokenize(texts: readonly string[]): TokenIds {
+    return this.#tokenizer([...texts], {
+      padding: false,
+      truncation: true,
+      max_length: this.#options.maxInputTokens,
+      return_tensor: false,
+    }) as unknown as TokenIds;
+  }
+
+  #count(text: string): number {
+    return this.#tokenizer.encode(text).length;
+  }
+
+  #pool(states: Tensor, mask: Tensor): Tensor {
+    if (this.#options.pooling === 'mean') return mean_pooling(states, mask);
+    return states.slice(null, 0);
+  }
+}
+
+/** Rows of whole numbers as one int64 tensor, filled up with zeros; the attention mask hides the filling. */
+function padded(rows: ReadonlyArray<readonly number[]>, length: number): Tensor {
+  const data = new BigInt64Array(rows.length * length);
+  for (const [r, row] of rows.entries()) {
+    for (const [i, value] of row.entries()) data[r * length + i] = BigInt(value);
+  }
+  return new Tensor('int64', data, [rows.length, length]);
+}

@@ -1,0 +1,161 @@
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
+import type { ProviderContext, ProviderModel } from '../provider.ts';
+import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
+import { type Weights, weightsRevision } from './weights/folder.ts';
+import { provisionWeights } from './weights/provision.ts';
+import type { WeightsSource } from './weights/source.ts';
+
+/** [CLS] and [SEP], which every text gets. */
+const specialTokens = 2;
+
+/** This file's own extension: the worker is a `.ts` beside it in development, a `.js` in the build. */
+const workerFile = new URL(`./worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+
+/**
+ * A sentence-transformers model that runs in this process, in a worker thread of its own, so that the event
+ * loop stays free. Weights are looked for, and the model is loaded, at the first use; both are tried again at
+ * the next one where they failed.
+ */
+export class LocalModel implements ProviderModel {
+  readonly spec: ModelSpec;
+  readonly remote = false;
+
+  readonly #context: ProviderContext;
+  readonly #sources: readonly WeightsSource[];
+  readonly #weights = retryable(() => this.#provision());
+  readonly #worker = retryable(() => this.#load());
+  readonly #identity = retryable(() => this.#identify());
+  #loadedWorker: Piscina | undefined;
+  #lastFailure: string | undefined;
+
+  constructor(spec: ModelSpec, context: ProviderContext, sources: readonly WeightsSource[]) {
+    this.spec = spec;
+    this.#context = context;
+    this.#sources = sources;
+  }
+
+  status(): ModelStatus {
+    const loaded = this.#loadedWorker !== undefined;
+    if (this.#lastFailure === undefined) return { available: true, loaded };
+    return { available: false, loaded, reason: this.#lastFailure };
+  }
+
+  async identity(): Promise<string> {
+    return this.#identity();
+  }
+
+  async fit(texts: readonly string[]): Promise<FittedText[]> {
+    const fitted = texts.map((text): FittedText => ({
+      text,
+      // A token is at least one byte long.
+      maxTokens: Math.min(Buffer.byteLength(text) + specialTokens, this.spec.maxInputTokens),
+      truncated: false,
+    }));
+    const long = texts.filter((text) => Buffer.byteLength(text) + specialTokens > this.spec.maxInputTokens);
+    if (long.length === 0) return fitted;
+    const fits = await this.#run<LocalFit[]>('fit', long);
+    let next = 0;
+    return fitted.map((text) => (text.text === long[next] ? { ...text, ...fits[next++]! } : text));
+  }
+
+  async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
+    const { vectors, tokens } = await this.#run<Encoded>('encode', texts);
+    const { dimension, name } = this.spec;
+    if (vectors.length !== texts.length * dimension) {
+      const actual = vectors.length / texts.length;
+      throw new EmbedQLError(
+        'PROVIDER_ERROR',
+        `${name} gave vectors of ${actual} numbers where its entry says ${dimension}; correct its "dimension".`,
+      );
+    }
+    return tokens.map((count, i) => ({ vector: vectors.slice(i * dimension, (i + 1) * dimension), tokens: count }));
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#loadedWorker;
+    this.#loadedWorker = undefined;
+    await worker?.destroy();
+  }
+
+  /** Makes the weights be there, without loading them. @throws EmbedQLError that says what to do. */
+  async pull(): Promise<Weights> {
+    return this.#weights();
+  }
+
+  async #provision(): Promise<Weights> {
+    const { modelsDir, log, progress } = this.#context;
+    try {
+      const weights = await provisionWeights(this.spec, { modelsDir, sources: this.#sources, log, progress });
+      this.#lastFailure = undefined;
+      return weights;
+    } catch (error) {
+      this.#lastFailure = toEmbedQLError(error).message;
+      throw error;
+    }
+  }
+
+  async #identify(): Promise<string> {
+    const weights = await this.#weights();
+    return `${this.spec.name}@${weights.dtype}-${await weightsRevision(weights, this.spec)}`;
+  }
+
+  async #load(): Promise<Piscina> {
+    const { directory, dtype } = await this.#weights();
+    const { name, maxInputTokens, pooling = 'mean' } = this.spec;
+    const started = performance.now();
+    const worker = new Piscina({
+      filename: workerFile.href,
+      minThreads: 1,
+      maxThreads: 1,
+      // Computation blocks the thread, so a second task only waits there; it saves the way back and forth.
+      concurrentTasksPerWorker: 2,
+      workerData: { directory, dtype, maxInputTokens, pooling } satisfies EncoderOptions,
+    });
+    try {
+      await worker.run(undefined, { name: 'load' });
+    } catch (error) {
+      await worker.destroy();
+      this.#context.log.error({ err: error, model: name, directory }, 'model could not be loaded');
+      this.#lastFailure =
+        `The weights of ${name} could not be loaded; they may be damaged. ` +
+        `Delete their folder in EMBEDQL_MODELS_DIR, run "embedql pull ${name}" and ask again.`;
+      this.#weights.forget();
+      this.#identity.forget();
+      throw new EmbedQLError('PROVIDER_ERROR', this.#lastFailure, { retryable: true, cause: error });
+    }
+    this.#context.log.info({ model: name, dtype, ms: Math.round(performance.now() - started) }, 'model loaded');
+    this.#lastFailure = undefined;
+    this.#loadedWorker = worker;
+    return worker;
+  }
+
+  async #run<Result>(name: 'encode' | 'fit', texts: readonly string[]): Promise<Result> {
+    const worker = await this.#worker();
+    try {
+      return (await worker.run(texts, { name })) as Result;
+    } catch (error) {
+      this.#context.log.error({ err: error, model: this.spec.name }, 'local inference failed');
+      throw new EmbedQLError('PROVIDER_ERROR', `${this.spec.name} failed to compute; try again.`, {
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Runs `work` once and remembers its result; a failure is forgotten, so that the next call tries again. */
+function retryable<Value>(work: () => Promise<Value>): { (): Promise<Value>; forget(): void } {
+  let running: Promise<Value> | undefined;
+  const run = () => {
+    running ??= work().catch((error: unknown) => {
+      running = undefined;
+      throw error;
+    });
+    return running;
+  };
+  return Object.assign(run, { forget: () => void (running = undefined) });
+}

@@ -1,0 +1,79 @@
+import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import { EmbedQLError, InputRefusedError } from '../../embedder/errors.ts';
+import type { ModelSpec } from '../../embedder/model.ts';
+
+/** Statuses by which a provider refuses what it was given, as opposed to who asks or when. */
+const inputStatuses = new Set([400, 413, 422]);
+
+/** Statuses that the contract has retried: timeouts, conflicts, and everything from 500. */
+const retriedStatuses = new Set([408, 409]);
+
+/** What the SDK throws, as what a client is told. The provider's own words stay behind. */
+export function describeFailure(error: unknown, spec: ModelSpec, keyVariable: string): EmbedQLError {
+  if (error instanceof EmbedQLError) return error;
+  const provider = `The provider of ${spec.name}`;
+  if (error instanceof APIUserAbortError || error instanceof APIConnectionTimeoutError) {
+    return new EmbedQLError('PROVIDER_TIMEOUT', `${provider} did not answer in time; try again.`, {
+      retryable: true,
+    });
+  }
+  if (error instanceof SyntaxError) {
+    return new EmbedQLError('PROVIDER_ERROR', `${provider} sent something that is not JSON; check its base URL.`);
+  }
+  if (error instanceof APIConnectionError || !(error instanceof APIError) || error.status === undefined) {
+    // Anything else that is thrown in mid-answer is a connection that broke.
+    return new EmbedQLError('PROVIDER_ERROR', `${provider} cannot be reached or broke off; try again.`, {
+      retryable: true,
+    });
+  }
+  const { status } = error;
+  if (status === 401 || status === 403) {
+    return new EmbedQLError(
+      'PROVIDER_ERROR',
+      `${provider} does not accept the key (HTTP ${status}); check ${keyVariable}.`,
+    );
+  }
+  if (status === 404) {
+    return new EmbedQLError(
+      'PROVIDER_ERROR',
+      `${provider} knows no such model or route (HTTP 404); check its id and base URL.`,
+    );
+  }
+  if (status === 429) return rateLimited(error, provider, keyVariable);
+  if (status >= 500 || retriedStatuses.has(status)) {
+    const retryAfterMs = readRetryAfter(error.headers);
+    return new EmbedQLError('PROVIDER_ERROR', `${provider} failed (HTTP ${status}); try again.`, {
+      retryable: true,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+  if (inputStatuses.has(status) && (!error.param || error.param.startsWith('input'))) {
+    return new InputRefusedError(`${provider} refuses this text (HTTP ${status}); change it, or leave it out.`);
+  }
+  return new EmbedQLError('PROVIDER_ERROR', `${provider} refuses the request (HTTP ${status}).`);
+}
+
+function rateLimited(error: APIError, provider: string, keyVariable: string): EmbedQLError {
+  if (error.code === 'insufficient_quota' || error.type === 'insufficient_quota') {
+    return new EmbedQLError(
+      'PROVIDER_ERROR',
+      `${provider} says that the quota of this key is used up; raise it there, or set another ${keyVariable}.`,
+    );
+  }
+  const retryAfterMs = readRetryAfter(error.headers);
+  return new EmbedQLError('RATE_LIMITED', `${provider} asks for fewer requests; try again later.`, {
+    retryable: true,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** Milliseconds from `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). */
+export function readRetryAfter(headers: Headers | undefined, now = Date.now()): number | undefined {
+  const milliseconds = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
+  if (milliseconds >= 0) return Math.ceil(milliseconds);
+  const value = headers?.get('retry-after');
+  if (!value) return undefined;
+  if (/^\s*\d+(\.\d+)?\s*$/.test(value)) return Math.ceil(Number.parseFloat(value) * 1000);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

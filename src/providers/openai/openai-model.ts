@@ -1,0 +1,100 @@
+import OpenAI, { APIError } from 'openai';
+import { EmbedQLError } from '../../embedder/errors.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
+import type { ProviderContext, ProviderModel } from '../provider.ts';
+import { describeFailure } from './failures.ts';
+import { readResponse } from './response.ts';
+import { apportion, countEach, cutEachToTokens, loadEncoding } from './tokens.ts';
+
+/** A model of OpenAI, or of a server that speaks like it. */
+export class OpenAIModel implements ProviderModel {
+  readonly spec: ModelSpec;
+  readonly remote = true;
+  readonly #context: ProviderContext;
+  /** The variable that holds the key; undefined where the server wants none. */
+  readonly #keyVariable: string | undefined;
+  readonly #client: OpenAI | undefined;
+
+  constructor(spec: ModelSpec, context: ProviderContext) {
+    this.spec = spec;
+    this.#context = context;
+    // OpenAI's key goes to OpenAI alone: another server gets a key only where its entry names one.
+    this.#keyVariable = spec.apiKeyEnv ?? (spec.baseUrl === undefined ? 'OPENAI_API_KEY' : undefined);
+    const key = this.#keyVariable === undefined ? 'none' : context.env[this.#keyVariable];
+    if (!key) return;
+    this.#client = new OpenAI({
+      apiKey: key,
+      baseURL: spec.baseUrl ?? (context.env['OPENAI_BASE_URL'] || null),
+      organization: null,
+      project: null,
+      // Retried, limited in time and logged outside, the same for every provider.
+      maxRetries: 0,
+      logLevel: 'off',
+    });
+    void loadEncoding();
+  }
+
+  status(): ModelStatus {
+    if (this.#client) return { available: true, loaded: true };
+    return { available: false, loaded: false, reason: this.#missingKey().message };
+  }
+
+  async identity(): Promise<string> {
+    if (!this.#client) throw this.#missingKey();
+    return this.spec.name;
+  }
+
+  async fit(texts: readonly string[]): Promise<FittedText[]> {
+    const { maxInputTokens, maxBatchTokens, maxBatchSize } = this.spec;
+    // A token is at least one byte long, so a short text fits without being counted. A longer one is counted
+    // where a batch full of its like could pass the limit of a call.
+    const uncountedBytes = Math.min(maxInputTokens, (maxBatchTokens ?? Number.POSITIVE_INFINITY) / maxBatchSize);
+    const bytes = texts.map((text) => Buffer.byteLength(text));
+    const long = texts.filter((_, i) => bytes[i]! > uncountedBytes);
+    const cuts = (long.length > 0 ? await cutEachToTokens(long, maxInputTokens) : []).values();
+    return texts.map((text, i) => {
+      if (bytes[i]! <= uncountedBytes) return { text, maxTokens: bytes[i]!, truncated: false };
+      const { tokens, ...cut } = cuts.next().value!;
+      return { ...cut, maxTokens: tokens };
+    });
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<EmbeddedText[]> {
+    const [response, weights] = await Promise.all([
+      this.#request(texts, signal),
+      // Counted while the provider computes. One text alone is charged for all of the call.
+      texts.length > 1 ? countEach(texts) : undefined,
+    ]);
+    const { vectors, tokens: total } = readResponse(response, texts.length, this.spec);
+    const counts = weights ?? (total === undefined ? await countEach(texts) : [total]);
+    const tokens = total === undefined ? counts : apportion(total, counts);
+    return vectors.map((vector, i) => ({ vector, tokens: tokens[i]! }));
+  }
+
+  async close(): Promise<void> {}
+
+  async #request(texts: readonly string[], signal: AbortSignal): Promise<unknown> {
+    if (!this.#client) throw this.#missingKey();
+    const { name, id } = this.spec;
+    try {
+      const { data, response } = await this.#client.embeddings
+        .create({ model: id ?? name, input: [...texts], encoding_format: 'base64' }, { signal })
+        .withResponse();
+      const requestId = response.headers.get('x-request-id');
+      this.#context.log.debug({ model: name, texts: texts.length, requestId }, 'provider answered');
+      return data;
+    } catch (error) {
+      const { status, requestID: requestId } = error instanceof APIError ? error : {};
+      const failure = describeFailure(error, this.spec, this.#keyVariable ?? 'its "apiKeyEnv"');
+      this.#context.log.debug({ model: name, texts: texts.length, status, requestId, code: failure.code }, 'provider failed');
+      throw failure;
+    }
+  }
+
+  #missingKey(): EmbedQLError {
+    return new EmbedQLError(
+      'PROVIDER_NOT_CONFIGURED',
+      `${this.spec.name} needs a key: set ${this.#keyVariable} and start EmbedQL again.`,
+    );
+  }
+}

@@ -1,0 +1,33 @@
+import { toEmbedQLError } from '../../embedder/errors.ts';
+import type { EmbedderEvents } from '../../embedder/events.ts';
+import type { EmbeddingModel } from '../../embedder/model.ts';
+import type { ProviderModel } from '../provider.ts';
+
+/** One batch computes while the next is on its way to the worker, which so never waits. */
+const concurrency = 2;
+
+/** A model in this process: nothing to wait for or to try again, only to count. */
+export function countedModel(model: ProviderModel, events: EmbedderEvents): EmbeddingModel {
+  const never = new AbortController().signal;
+  return {
+    spec: model.spec,
+    concurrency,
+    status: () => model.status(),
+    identity: () => model.identity(),
+    fit: (texts) => model.fit(texts),
+    close: () => model.close(),
+    async embed(texts) {
+      const call = { model: model.spec.name, texts: texts.length };
+      const started = performance.now();
+      const seconds = () => (performance.now() - started) / 1000;
+      try {
+        const embedded = await model.embed(texts, never);
+        events.providerCall({ ...call, seconds: seconds(), outcome: 'ok' });
+        return embedded;
+      } catch (error) {
+        events.providerCall({ ...call, seconds: seconds(), outcome: toEmbedQLError(error).code });
+        throw error;
+      }
+    },
+  };
+}

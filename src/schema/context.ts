@@ -1,0 +1,27 @@
+import type { Accounting } from '../embedder/accounting.ts';
+import type { Cache } from '../embedder/cache.ts';
+import type { Catalogue } from '../embedder/catalogue.ts';
+import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
+import type { LookAhead } from '../loading/look-ahead.ts';
+import type { OperationLoader } from '../loading/operation-loader.ts';
+
+/** Who asks: what the key they showed lets them do. */
+export type Role = 'client' | 'admin';
+
+/** What lives as long as the process. */
+export interface Services {
+  readonly catalogue: Catalogue;
+  readonly embedder: Embedder;
+  readonly cache: Cache;
+  readonly accounting: Accounting;
+  readonly version: string;
+  /** Texts that one operation may ask for. */
+  readonly maxTexts: number;
+}
+
+/** What every resolver gets. */
+export interface Context extends Services {
+  readonly role: Role;
+  readonly loader: OperationLoader;
+  readonly lookAhead: LookAhead<Context, EmbedRequest>;
+}

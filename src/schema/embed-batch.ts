@@ -1,0 +1,153 @@
+import { badUserInput, type EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
+import type { Answer } from '../embedder/pipeline.ts';
+import { shortenVector, vectorToBase64 } from '../embedder/vectors.ts';
+import { type EmbeddingArguments, embeddingArguments, isEmptyText, readArguments } from './arguments.ts';
+import type { Builder } from './builder.ts';
+import type { Context } from './context.ts';
+import { gathered } from './gathered.ts';
+
+interface BatchArguments extends EmbeddingArguments {
+  texts: readonly string[];
+  batchSize?: number | null;
+}
+
+/** What the resolvers of `EmbeddingBatch` start from. */
+interface BatchSource {
+  model: string;
+  dimension: number;
+  /** An answer or what went wrong, for each text. */
+  outcomes: ReadonlyArray<Answer | EmbedQLError>;
+}
+
+interface FailureSource {
+  index: number;
+  error: EmbedQLError;
+}
+
+/** `embedBatch`: a list of texts in one field. */
+export function addEmbedBatch(builder: Builder): void {
+  const EmbeddingBatch = addTypes(builder);
+  builder.mutationField('embedBatch', (t) =>
+    t.field({
+      type: EmbeddingBatch,
+      nullable: true,
+      description:
+        'Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; the others ' +
+        'are not affected. Texts of other fields may travel in the same provider calls.',
+      args: {
+        texts: t.arg.stringList({
+          required: true,
+          description: 'The texts to embed. Empty ones are not sent and are reported in `failures`.',
+        }),
+        batchSize: t.arg.int({
+          description: "The most texts that one provider call for this field may carry; from 1 to the model's `maxBatchSize`.",
+        }),
+        ...embeddingArguments(builder),
+      },
+      extensions: gathered<BatchArguments>((args, context) => {
+        const { wanted, request } = read(args, context);
+        return wanted.map((index) => request(args.texts[index]!));
+      }),
+      resolve: async (_root, args, context, info) => {
+        context.lookAhead.reach(info.path.key);
+        const { model, dimension, wanted, request } = read(args, context);
+        // A model that cannot be used at all is an error of the field, not of every text.
+        await model.identity();
+        const outcomes: Array<Answer | EmbedQLError> = args.texts.map(() => emptyText);
+        await Promise.all(
+          wanted.map(async (index) => {
+            outcomes[index] = await context.loader.load(request(args.texts[index]!)).catch(toEmbedQLError);
+          }),
+        );
+        return { model: model.spec.name, dimension, outcomes };
+      },
+    }),
+  );
+}
+
+const emptyText = badUserInput('The text is empty; give it something to embed.');
+
+/** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
+function read(args: BatchArguments, context: Context) {
+  const { model, dimension, request } = readArguments(args, context);
+  const { name, maxBatchSize } = model.spec;
+  const batchSize = args.batchSize ?? undefined;
+  if (batchSize !== undefined && (batchSize < 1 || batchSize > maxBatchSize)) {
+    throw badUserInput(`batchSize must be from 1 to ${maxBatchSize} for ${name}.`);
+  }
+  const wanted = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
+  if (wanted.length === 0) throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
+  return { model, dimension, wanted, request: (text: string) => request(text, 'doc', batchSize) };
+}
+
+function addTypes(builder: Builder) {
+  const BatchFailure = builder.objectRef<FailureSource>('BatchFailure').implement({
+    description: 'Why one text of a batch has no embedding.',
+    fields: (t) => ({
+      index: t.exposeInt('index', { description: 'Its place in `texts`, from 0.' }),
+      code: t.string({
+        description: 'What went wrong, as in the `extensions.code` of an error.',
+        resolve: ({ error }) => error.code,
+      }),
+      message: t.string({ description: 'What to do about it.', resolve: ({ error }) => error.message }),
+      retryable: t.boolean({
+        description: 'Whether the same text may succeed later without a change.',
+        resolve: ({ error }) => error.retryable,
+      }),
+      retryAfterMs: t.int({
+        nullable: true,
+        description: 'Milliseconds after which it makes sense to try again, where that is known.',
+        resolve: ({ error }) => error.retryAfterMs ?? null,
+      }),
+    }),
+  });
+
+  return builder.objectRef<BatchSource>('EmbeddingBatch').implement({
+    description: 'The embeddings of a list of texts, and what it took to get them.',
+    fields: (t) => ({
+      embeddings: t.field({
+        type: ['Vector'],
+        nullable: { list: false, items: true },
+        description: 'The vectors, in the order of `texts`; null where a text failed.',
+        resolve: (batch) => vectorsOf(batch),
+      }),
+      embeddingsBase64: t.stringList({
+        nullable: { list: false, items: true },
+        description: 'The same as base64 of little-endian float32: smaller and faster.',
+        resolve: (batch) => vectorsOf(batch).map((vector) => vector && vectorToBase64(vector)),
+      }),
+      dimension: t.exposeInt('dimension', { description: 'Numbers in each vector.' }),
+      model: t.exposeString('model', { description: 'The model that made them.' }),
+      totalEmbeddings: t.int({
+        description: 'Vectors that were returned.',
+        resolve: ({ outcomes }) => answersOf(outcomes).length,
+      }),
+      cachedCount: t.int({
+        description: 'How many of them came out of the cache.',
+        resolve: ({ outcomes }) => answersOf(outcomes).filter(({ source }) => source !== 'provider').length,
+      }),
+      totalCost: t.float({
+        description: 'USD that this field caused.',
+        resolve: ({ outcomes }) => answersOf(outcomes).reduce((sum, { costUsd }) => sum + costUsd, 0),
+      }),
+      totalTokens: t.int({
+        description: 'Tokens of all returned vectors, cached ones included.',
+        resolve: ({ outcomes }) => answersOf(outcomes).reduce((sum, { tokens }) => sum + tokens, 0),
+      }),
+      failures: t.field({
+        type: [BatchFailure],
+        description: 'The texts that have no embedding, in the order of `texts`.',
+        resolve: ({ outcomes }) =>
+          outcomes.flatMap((error, index) => (error instanceof Error ? [{ index, error }] : [])),
+      }),
+    }),
+  });
+}
+
+function answersOf(outcomes: BatchSource['outcomes']): Answer[] {
+  return outcomes.filter((outcome) => !(outcome instanceof Error)) as Answer[];
+}
+
+function vectorsOf({ outcomes, dimension }: BatchSource): Array<Float32Array | null> {
+  return outcomes.map((outcome) => (outcome instanceof Error ? null : shortenVector(outcome.vector, dimension)));
+}

@@ -1,0 +1,21 @@
+import type { GraphQLSchema } from 'graphql';
+import { createBuilder } from './builder.ts';
+import { addEmbed } from './embed.ts';
+import { addEmbedBatch } from './embed-batch.ts';
+import { addEmbedding } from './embedding.ts';
+import { addHealth } from './health.ts';
+import { addMetrics } from './metrics.ts';
+import { addModels } from './models.ts';
+import { addVector } from './vector.ts';
+
+/** The whole schema. It holds no state: everything comes with the context. */
+export function createSchema(): GraphQLSchema {
+  const builder = createBuilder();
+  addVector(builder);
+  addEmbed(builder, addEmbedding(builder));
+  addEmbedBatch(builder);
+  addModels(builder);
+  addMetrics(builder);
+  addHealth(builder);
+  return builder.toSchema();
+}
