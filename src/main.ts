@@ -16,7 +16,10 @@ export async function serve(config: Config, env: Environment, log: Log): Promise
   // Told to stop while weights were still being fetched.
   if (typeof address === 'number') return address;
   const { defaultModel } = app.services.catalogue;
-  log.info({ address, defaultModel: defaultModel.spec.name }, `EmbedQL is listening; GraphiQL: ${address}${graphqlPath}`);
+  log.info(
+    { address, defaultModel: defaultModel.spec.name },
+    `EmbedQL is listening; GraphiQL: ${address}${graphqlPath}`,
+  );
   const exitCode = await stopped;
   await app.stop();
   log.info('stopped');

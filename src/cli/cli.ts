@@ -20,9 +20,14 @@ export interface CliOptions {
 export async function runCli({ argv, env, out, err }: CliOptions): Promise<number> {
   let exitCode = 0;
   const program = new Command('embedql')
-    .description('A GraphQL server for text embeddings: ask field by field, pay for the fewest possible provider calls.')
+    .description(
+      'A GraphQL server for text embeddings: ask field by field, pay for the fewest possible provider calls.',
+    )
     .version(version)
-    .addHelpText('after', '\nSettings are environment variables, or lines of a .env file; docs/operations.md lists them.')
+    .addHelpText(
+      'after',
+      '\nSettings are environment variables, or lines of a .env file; docs/operations.md lists them.',
+    )
     .configureOutput({ writeOut: out, writeErr: err })
     .exitOverride();
   program

@@ -5,7 +5,11 @@ import { findWeights } from '../providers/local/weights/folder.ts';
 const columns = ['NAME', 'PROVIDER', 'DIMENSION', 'TOKENS', 'BATCH', 'USD/1K TOKENS', 'STATE'] as const;
 
 /** The catalogue as a table. */
-export async function listModels(specs: readonly ModelSpec[], config: Config, env: Environment): Promise<string> {
+export async function listModels(
+  specs: readonly ModelSpec[],
+  config: Config,
+  env: Environment,
+): Promise<string> {
   const rows = await Promise.all(
     specs.map(async (spec) => [
       spec.name,
@@ -13,13 +17,25 @@ export async function listModels(specs: readonly ModelSpec[], config: Config, en
       String(spec.dimension),
       String(spec.maxInputTokens),
       String(spec.maxBatchSize),
-      spec.costPer1kTokens === null ? 'not known' : spec.costPer1kTokens === 0 ? 'free' : spec.costPer1kTokens.toFixed(5),
+      spec.costPer1kTokens === null
+        ? 'not known'
+        : spec.costPer1kTokens === 0
+          ? 'free'
+          : spec.costPer1kTokens.toFixed(5),
       await stateOf(spec, config, env),
     ]),
   );
   const table = [[...columns], ...rows];
   const widths = columns.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  return table.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('');
+  return table
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 async function stateOf(spec: ModelSpec, config: Config, env: Environment): Promise<string> {

@@ -11,7 +11,9 @@ export async function pullModel(name: string, config: Config, env: Environment):
   const local = modelSpecs(config).filter(({ provider }) => provider === 'local');
   const spec = local.find((candidate) => candidate.name === name.replace(/^sentence-transformers\//, ''));
   if (!spec) {
-    throw badUserInput(`There are weights to pull only for local models: ${local.map((model) => model.name).join(', ')}.`);
+    throw badUserInput(
+      `There are weights to pull only for local models: ${local.map((model) => model.name).join(', ')}.`,
+    );
   }
   const log = createLog(config.logLevel);
   const { directory, dtype } = await provisionWeights(spec, {

@@ -1,7 +1,16 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { distance } from 'fastest-levenshtein';
-import { anyText, oneOf, onOff, redisUrls, secretList, url, type Variable, wholeNumber } from './variables.ts';
+import {
+  anyText,
+  oneOf,
+  onOff,
+  redisUrls,
+  secretList,
+  url,
+  type Variable,
+  wholeNumber,
+} from './variables.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,7 +23,10 @@ const variables = {
   redisUrls: ['REDIS_URL', redisUrls('redis://127.0.0.1:6379')],
   defaultModel: ['EMBEDQL_DEFAULT_MODEL', anyText(undefined, 'all-MiniLM-L6-v2')],
   modelsFile: ['EMBEDQL_MODELS_FILE', anyText(undefined, './models.json')],
-  modelsDir: ['EMBEDQL_MODELS_DIR', anyText(path.join(homedir(), '.cache', 'embedql', 'models'), '/var/lib/embedql/models')],
+  modelsDir: [
+    'EMBEDQL_MODELS_DIR',
+    anyText(path.join(homedir(), '.cache', 'embedql', 'models'), '/var/lib/embedql/models'),
+  ],
   cache: ['EMBEDQL_CACHE', onOff(true)],
   cacheTtlSeconds: ['EMBEDQL_CACHE_TTL', wholeNumber(604_800, 'seconds')],
   memoryCacheMb: ['EMBEDQL_MEMORY_CACHE_MB', wholeNumber(128, 'megabytes', 1)],
@@ -53,7 +65,10 @@ export function readConfig(env: Environment): Config {
     setting,
     readVariable(name, variable, env[name]?.trim() || undefined),
   ]);
-  return { ...(Object.fromEntries(entries) as Omit<Config, 'warnings'>), warnings: unknownNames(env) } as Config;
+  return {
+    ...(Object.fromEntries(entries) as Omit<Config, 'warnings'>),
+    warnings: unknownNames(env),
+  } as Config;
 }
 
 function readVariable(name: string, variable: Variable<unknown>, text: string | undefined): unknown {
@@ -61,7 +76,9 @@ function readVariable(name: string, variable: Variable<unknown>, text: string | 
     return variable.read(text);
   } catch (error) {
     const got = variable.secret ? '' : `, got ${JSON.stringify(text?.slice(0, 80))}`;
-    throw new ConfigError(`${name}: ${(error as Error).message}${got}; for example ${name}=${variable.example}`);
+    throw new ConfigError(
+      `${name}: ${(error as Error).message}${got}; for example ${name}=${variable.example}`,
+    );
   }
 }
 

@@ -11,7 +11,11 @@ const positive = z.int().positive();
 
 /** One entry of the models file. An option that nobody knows is more likely a slip than a wish. */
 const entrySchema = z.strictObject({
-  name: z.string().min(1).max(200).regex(/^[^\s,@]+$/, 'must have no spaces, commas or @'),
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^[^\s,@]+$/, 'must have no spaces, commas or @'),
   provider: z.enum(providerNames),
   baseUrl: z.url({ protocol: /^https?$/ }).optional(),
   apiKeyEnv: z.string().min(1).optional(),
@@ -34,7 +38,10 @@ const entrySchema = z.strictObject({
 const fileSchema = z.strictObject({ models: z.array(entrySchema) });
 
 /** What an entry leaves out, by provider. */
-const defaults: Record<string, Pick<ModelSpec, 'maxBatchSize' | 'maxInputTokens' | 'maxBatchTokens' | 'costPer1kTokens'>> = {
+const defaults: Record<
+  string,
+  Pick<ModelSpec, 'maxBatchSize' | 'maxInputTokens' | 'maxBatchTokens' | 'costPer1kTokens'>
+> = {
   openai: { maxBatchSize: 100, maxInputTokens: 8_191, maxBatchTokens: 300_000, costPer1kTokens: null },
   local: { maxBatchSize: 32, maxInputTokens: 512, costPer1kTokens: 0 },
 };
@@ -72,5 +79,9 @@ export function readModelsFile(file: string): ModelSpec[] {
 }
 
 function pathOf(path: readonly PropertyKey[]): string {
-  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`)).join('') || 'the file';
+  return (
+    path
+      .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`))
+      .join('') || 'the file'
+  );
 }

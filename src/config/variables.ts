@@ -10,7 +10,12 @@ export interface Variable<Value> {
 }
 
 /** A whole number in a range. */
-export function wholeNumber(fallback: number, unit: string, least = 0, most = Number.MAX_SAFE_INTEGER): Variable<number> {
+export function wholeNumber(
+  fallback: number,
+  unit: string,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+): Variable<number> {
   const upTo = most === Number.MAX_SAFE_INTEGER ? 'or more' : `to ${most}`;
   return {
     example: String(fallback),
@@ -62,7 +67,8 @@ export function secretList(example: string): Variable<readonly string[]> {
     read(text) {
       if (text === undefined) return [];
       const items = text.split(',').map((item) => item.trim());
-      if (items.some((item) => item === '')) throw new Error('expected keys with commas between them, none empty');
+      if (items.some((item) => item === ''))
+        throw new Error('expected keys with commas between them, none empty');
       return items;
     },
   };

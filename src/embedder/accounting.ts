@@ -103,7 +103,10 @@ export class Accounting implements EmbedderEvents {
 
   #tally(model: string): Tally {
     let tally = this.#tallies.get(model);
-    if (!tally) this.#tallies.set(model, (tally = emptyTally()));
+    if (!tally) {
+      tally = emptyTally();
+      this.#tallies.set(model, tally);
+    }
     return tally;
   }
 

@@ -30,7 +30,10 @@ export class Embedder {
    * Embeds texts for any models. Answers or errors, in the order of `requests`: one that fails costs the
    * others nothing. When `signal` aborts, texts that nobody else waits for are not sent any more.
    */
-  async embedMany(requests: readonly EmbedRequest[], signal?: AbortSignal): Promise<Array<Answer | EmbedQLError>> {
+  async embedMany(
+    requests: readonly EmbedRequest[],
+    signal?: AbortSignal,
+  ): Promise<Array<Answer | EmbedQLError>> {
     const operation = { signal };
     const places = new Map<EmbeddingModel, number[]>();
     for (const [i, { model }] of requests.entries()) {
@@ -42,7 +45,10 @@ export class Embedder {
     await Promise.all(
       [...places].map(async ([model, indexes]) => {
         const pipeline = this.#pipelines.get(model)!;
-        const outcomes = await pipeline.embed(indexes.map((i) => requests[i]!), operation);
+        const outcomes = await pipeline.embed(
+          indexes.map((i) => requests[i]!),
+          operation,
+        );
         for (const [n, i] of indexes.entries()) answers[i] = outcomes[n]!;
       }),
     );
@@ -51,6 +57,9 @@ export class Embedder {
 
   /** Texts that wait for each model. */
   queueDepths(): Array<{ model: string; texts: number }> {
-    return [...this.#pipelines].map(([model, { queueDepth }]) => ({ model: model.spec.name, texts: queueDepth }));
+    return [...this.#pipelines].map(([model, { queueDepth }]) => ({
+      model: model.spec.name,
+      texts: queueDepth,
+    }));
   }
 }

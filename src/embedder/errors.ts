@@ -60,7 +60,11 @@ export function badUserInput(message: string): EmbedQLError {
 /** Anything thrown, as an error that may be shown: what is not ours becomes a plain internal error. */
 export function toEmbedQLError(error: unknown): EmbedQLError {
   if (error instanceof EmbedQLError) return error;
-  return new EmbedQLError('INTERNAL_SERVER_ERROR', 'Something went wrong inside EmbedQL; its log says what.', {
-    cause: error,
-  });
+  return new EmbedQLError(
+    'INTERNAL_SERVER_ERROR',
+    'Something went wrong inside EmbedQL; its log says what.',
+    {
+      cause: error,
+    },
+  );
 }

@@ -35,9 +35,15 @@ export class FairQueue<Item extends Queued> {
 
   add(item: Item): void {
     let limitClass = this.#classes.get(item.maxBatchSize);
-    if (!limitClass) this.#classes.set(item.maxBatchSize, (limitClass = { lanes: new Map(), waiting: 0 }));
+    if (!limitClass) {
+      limitClass = { lanes: new Map(), waiting: 0 };
+      this.#classes.set(item.maxBatchSize, limitClass);
+    }
     let lane = limitClass.lanes.get(item.group);
-    if (!lane) limitClass.lanes.set(item.group, (lane = new Set()));
+    if (!lane) {
+      lane = new Set();
+      limitClass.lanes.set(item.group, lane);
+    }
     lane.add(item);
     limitClass.waiting += 1;
     this.#size += 1;

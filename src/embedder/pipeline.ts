@@ -1,6 +1,6 @@
-import { cacheKey } from './cache-key.ts';
 import { costOf } from './accounting.ts';
 import type { Cache, CachedVector, CacheHit } from './cache.ts';
+import { cacheKey } from './cache-key.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { CacheTier, EmbedderEvents } from './events.ts';
 import type { EmbeddingModel, FittedText, TextKind } from './model.ts';
@@ -66,7 +66,10 @@ export class Pipeline {
     this.#events = events;
     this.#scheduler = new Scheduler<ComputeTask, CachedVector>({
       model: model.spec.name,
-      limits: { size: model.spec.maxBatchSize, tokens: model.spec.maxBatchTokens ?? Number.POSITIVE_INFINITY },
+      limits: {
+        size: model.spec.maxBatchSize,
+        tokens: model.spec.maxBatchTokens ?? Number.POSITIVE_INFINITY,
+      },
       windowMs: options.windowMs,
       queueLimit: options.queueLimit,
       concurrency: () => model.concurrency,
@@ -84,7 +87,9 @@ export class Pipeline {
       const identity = await this.model.identity();
       const keys = requests.map(({ kind, text }) => cacheKey(identity, kind, text));
       const hits = await this.#lookUp(requests, keys);
-      const answers: Array<Answer | EmbedQLError | undefined> = hits.map((hit, i) => hit && this.#fromCache(hit, requests[i]!));
+      const answers: Array<Answer | EmbedQLError | undefined> = hits.map(
+        (hit, i) => hit && this.#fromCache(hit, requests[i]!),
+      );
       const missing = [...requests.keys()].filter((i) => answers[i] === undefined);
       if (missing.length > 0) await this.#compute(requests, keys, missing, answers, operation);
       return answers as Array<Answer | EmbedQLError>;
@@ -95,7 +100,10 @@ export class Pipeline {
   }
 
   /** What the cache has. Two who miss the same key at the same time look it up once. */
-  async #lookUp(requests: readonly TextRequest[], keys: readonly string[]): Promise<Array<CacheHit | undefined>> {
+  async #lookUp(
+    requests: readonly TextRequest[],
+    keys: readonly string[],
+  ): Promise<Array<CacheHit | undefined>> {
     const hits: Array<CacheHit | undefined> = new Array(keys.length).fill(undefined);
     const unseen = new Set<string>();
     for (const [i, key] of keys.entries()) {
@@ -192,9 +200,13 @@ export class Pipeline {
     const leaveAll = (reason: EmbedQLError) => {
       for (const seat of seats.values()) seat.leave(reason);
     };
-    const gone = () => leaveAll(new EmbedQLError('INTERNAL_SERVER_ERROR', 'The request was cancelled.', { retryable: true }));
+    const gone = () =>
+      leaveAll(new EmbedQLError('INTERNAL_SERVER_ERROR', 'The request was cancelled.', { retryable: true }));
     const { deadlineMs } = this.model;
-    const timer = deadlineMs === undefined ? undefined : setTimeout(() => leaveAll(this.#timedOut(deadlineMs)), deadlineMs);
+    const timer =
+      deadlineMs === undefined
+        ? undefined
+        : setTimeout(() => leaveAll(this.#timedOut(deadlineMs)), deadlineMs);
     signal?.addEventListener('abort', gone, { once: true });
     if (signal?.aborted) gone();
     await Promise.all(
@@ -213,12 +225,15 @@ export class Pipeline {
   }
 
   async #send(batch: readonly ComputeTask[]): Promise<Array<CachedVector | Error>> {
-    const outcomes = await sendSplitting(batch.map((task) => task.text), async (texts) => {
-      const embedded = await this.model.embed(texts);
-      const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);
-      this.#events.computed(this.model.spec.name, embedded.length, tokens);
-      return embedded;
-    });
+    const outcomes = await sendSplitting(
+      batch.map((task) => task.text),
+      async (texts) => {
+        const embedded = await this.model.embed(texts);
+        const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);
+        this.#events.computed(this.model.spec.name, embedded.length, tokens);
+        return embedded;
+      },
+    );
     const results = outcomes.map((outcome, i) =>
       outcome instanceof Error ? outcome : { ...outcome, truncated: batch[i]!.truncated },
     );

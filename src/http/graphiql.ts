@@ -87,7 +87,9 @@ export const graphiqlOptions: GraphiQLOptions = {
 export function createGraphiQLRenderer(): (options: GraphiQLOptions) => Promise<string> {
   let page: Promise<string> | undefined;
   return (options) => {
-    page ??= import('@graphql-yoga/render-graphiql').then(({ renderGraphiQL }) => String(renderGraphiQL(options)));
+    page ??= import('@graphql-yoga/render-graphiql').then(({ renderGraphiQL }) =>
+      String(renderGraphiQL(options)),
+    );
     return page;
   };
 }

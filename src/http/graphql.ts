@@ -1,16 +1,16 @@
-import { useExecutionCancellation, createYoga, type YogaServerInstance } from 'graphql-yoga';
 import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
 import type { Config } from '../config/config.ts';
 import type { EmbedRequest } from '../embedder/embedder.ts';
 import { LookAhead } from '../loading/look-ahead.ts';
 import { OperationLoader } from '../loading/operation-loader.ts';
-import { useLookAhead } from './use-look-ahead.ts';
 import { codedError } from '../schema/coded-error.ts';
 import type { Context, Role, Services } from '../schema/context.ts';
 import { createSchema } from '../schema/schema.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createGraphiQLRenderer, graphiqlOptions } from './graphiql.ts';
 import { useCodedErrors } from './use-coded-errors.ts';
+import { useLookAhead } from './use-look-ahead.ts';
 
 /** What the HTTP server knows about a request before GraphQL sees it. */
 export interface ServerContext {

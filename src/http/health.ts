@@ -1,5 +1,5 @@
-import type { Handler } from './server.ts';
 import { sendJson } from './respond.ts';
+import type { Handler } from './server.ts';
 
 /** Why the server cannot answer at the moment; undefined when it can. */
 export type Unready = () => string | undefined | Promise<string | undefined>;

@@ -1,7 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { EmbedQLError } from '../embedder/errors.ts';
 
-export function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   const json = JSON.stringify(body);
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
@@ -12,7 +17,12 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
 }
 
 /** An error in GraphQL's shape, for those who are turned away before GraphQL sees them. */
-export function sendError(response: ServerResponse, status: number, error: EmbedQLError, headers?: Record<string, string>): void {
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  error: EmbedQLError,
+  headers?: Record<string, string>,
+): void {
   const { message, code, retryable } = error;
   sendJson(response, status, { errors: [{ message, extensions: { code, retryable } }] }, headers);
 }

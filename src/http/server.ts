@@ -7,7 +7,11 @@ import type { Log } from '../telemetry/log.ts';
 import type { Authenticate } from './auth.ts';
 import { sendError } from './respond.ts';
 
-export type Handler = (request: IncomingMessage, response: ServerResponse, role: Role) => void | Promise<void>;
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  role: Role,
+) => void | Promise<void>;
 
 export interface Route {
   path: string;
@@ -92,5 +96,8 @@ function pathOf(request: IncomingMessage): string {
 const keyWanted = new EmbedQLError('UNAUTHENTICATED', 'A key is wanted: send "Authorization: Bearer <key>".');
 
 function notFound(routes: readonly Route[]): EmbedQLError {
-  return new EmbedQLError('BAD_USER_INPUT', `There is nothing here; try one of ${routes.map(({ path }) => path).join(', ')}.`);
+  return new EmbedQLError(
+    'BAD_USER_INPUT',
+    `There is nothing here; try one of ${routes.map(({ path }) => path).join(', ')}.`,
+  );
 }

@@ -1,5 +1,5 @@
-import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { codedError } from '../schema/coded-error.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -14,7 +14,11 @@ export function useCodedErrors(log: Log): Plugin {
           const coded = codedError(error);
           if (coded.extensions['code'] !== 'INTERNAL_SERVER_ERROR') return coded;
           log.error({ err: coded.originalError ?? coded, path: coded.path }, 'internal error');
-          return new GraphQLError(coded.message, { nodes: coded.nodes, path: coded.path, extensions: coded.extensions });
+          return new GraphQLError(coded.message, {
+            nodes: coded.nodes,
+            path: coded.path,
+            extensions: coded.extensions,
+          });
         });
         if (part === result) setResult({ ...part, errors });
         else part.errors = errors;

@@ -1,8 +1,8 @@
 import type { ExecutionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { EmbedQLError } from '../embedder/errors.ts';
-import type { Context } from '../schema/context.ts';
 import { codedError } from '../schema/coded-error.ts';
+import type { Context } from '../schema/context.ts';
 
 /** Plans every operation before it runs, and stops one that asks for too much before anything of it runs. */
 export function useLookAhead(): Plugin<Context> {
@@ -23,4 +23,3 @@ function tooMany(asked: number, allowed: number): EmbedQLError {
     `The operation asks for ${asked} texts where ${allowed} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
   );
 }
-

@@ -12,7 +12,10 @@ import {
  * Says what a field will ask for, from its arguments alone, before it runs. It must have no effects; what it
  * throws is left to the resolver to throw again.
  */
-export type Gather<Context, Request> = (args: Record<string, unknown>, context: Context) => readonly Request[];
+export type Gather<Context, Request> = (
+  args: Record<string, unknown>,
+  context: Context,
+) => readonly Request[];
 
 /** The extension by which a root field says that it can be gathered. */
 export const gatherExtension = 'embedqlGather';
@@ -48,7 +51,9 @@ export class LookAhead<Context, Request> {
     // Wrong variables: the executor says so, and nothing runs.
     if (!coerced) return 0;
     const fragments = Object.fromEntries(
-      document.definitions.flatMap((node) => (node.kind === 'FragmentDefinition' ? [[node.name.value, node]] : [])),
+      document.definitions.flatMap((node) =>
+        node.kind === 'FragmentDefinition' ? [[node.name.value, node]] : [],
+      ),
     );
     const { fields } = collectFields(schema, fragments, coerced, rootType, operation.selectionSet);
     let requests = 0;
@@ -93,4 +98,3 @@ function gatherSafely<Context, Request>(
     return [];
   }
 }
-

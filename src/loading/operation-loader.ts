@@ -12,7 +12,10 @@ export class OperationLoader {
 
   /** @param signal aborts when the client has gone. */
   constructor(embedder: Embedder, signal?: AbortSignal) {
-    this.#loader = new DataLoader<EmbedRequest, Answer, string>((requests) => embedder.embedMany(requests, signal), { cacheKeyFn: sameness });
+    this.#loader = new DataLoader<EmbedRequest, Answer, string>(
+      (requests) => embedder.embedMany(requests, signal),
+      { cacheKeyFn: sameness },
+    );
   }
 
   /** Asks for texts ahead of those who will wait for them; errors are left to them. */

@@ -1,8 +1,7 @@
 import type { InputShapeFromFields } from '@pothos/core';
-import { badUserInput } from '../embedder/errors.ts';
-import type { EmbeddingModel } from '../embedder/model.ts';
 import type { EmbedRequest } from '../embedder/embedder.ts';
-import type { TextKind } from '../embedder/model.ts';
+import { badUserInput } from '../embedder/errors.ts';
+import type { EmbeddingModel, TextKind } from '../embedder/model.ts';
 import type { Builder } from './builder.ts';
 import type { Context } from './context.ts';
 
@@ -56,7 +55,9 @@ export function readArguments(args: EmbeddingArguments, { catalogue }: Context):
 function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
   if (dimensions === null || dimensions === undefined) return spec.dimension;
   if (!spec.supportsDimensions) {
-    throw badUserInput(`${spec.name} has vectors of ${spec.dimension} numbers and none shorter; leave out dimensions.`);
+    throw badUserInput(
+      `${spec.name} has vectors of ${spec.dimension} numbers and none shorter; leave out dimensions.`,
+    );
   }
   if (dimensions < 1 || dimensions > spec.dimension) {
     throw badUserInput(`dimensions must be from 1 to ${spec.dimension} for ${spec.name}.`);

@@ -10,14 +10,24 @@ const httpStatus: Partial<Record<ErrorCode, number>> = { UNAUTHENTICATED: 401, F
  */
 export function codedError(error: unknown): GraphQLError {
   if (!(error instanceof GraphQLError)) return withCode(toEmbedQLError(error), undefined);
-  const { originalError } = error;
-  if (originalError instanceof GraphQLError) return codedError(originalError);
-  if (originalError) return withCode(toEmbedQLError(originalError), error);
+  const cause = rootCause(error);
+  if (cause && !(cause instanceof GraphQLError)) return withCode(toEmbedQLError(cause), error);
   if (isCoded(error)) return error;
-  const { http } = error.extensions as { http?: { status?: number } };
+  const { code, http: asThrown } = error.extensions as { code?: string; http?: { status?: number } };
+  // GraphQL over HTTP wants 400 for a body that is no request, whatever type of answer is accepted; without
+  // `spec` Yoga does so.
+  const http = asThrown && code === 'BAD_REQUEST' ? { status: asThrown.status } : asThrown;
   const isOurFault = (http?.status ?? 400) >= 500;
-  const coded = isOurFault ? toEmbedQLError(error) : new EmbedQLError('BAD_USER_INPUT', withoutValues(error.message));
+  const coded = isOurFault
+    ? toEmbedQLError(error)
+    : new EmbedQLError('BAD_USER_INPUT', withoutValues(error.message));
   return withCode(coded, error, http);
+}
+
+/** What was thrown in the first place; graphql-js wraps errors, its own too, to say where they happened. */
+function rootCause(error: GraphQLError): Error | undefined {
+  const { originalError } = error;
+  return originalError instanceof GraphQLError ? (rootCause(originalError) ?? originalError) : originalError;
 }
 
 function isCoded({ extensions }: GraphQLError): boolean {

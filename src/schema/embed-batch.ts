@@ -40,7 +40,8 @@ export function addEmbedBatch(builder: Builder): void {
           description: 'The texts to embed. Empty ones are not sent and are reported in `failures`.',
         }),
         batchSize: t.arg.int({
-          description: "The most texts that one provider call for this field may carry; from 1 to the model's `maxBatchSize`.",
+          description:
+            "The most texts that one provider call for this field may carry; from 1 to the model's `maxBatchSize`.",
         }),
         ...embeddingArguments(builder),
       },
@@ -76,7 +77,8 @@ function read(args: BatchArguments, context: Context) {
     throw badUserInput(`batchSize must be from 1 to ${maxBatchSize} for ${name}.`);
   }
   const wanted = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
-  if (wanted.length === 0) throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
+  if (wanted.length === 0)
+    throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
   return { model, dimension, wanted, request: (text: string) => request(text, 'doc', batchSize) };
 }
 
@@ -149,5 +151,7 @@ function answersOf(outcomes: BatchSource['outcomes']): Answer[] {
 }
 
 function vectorsOf({ outcomes, dimension }: BatchSource): Array<Float32Array | null> {
-  return outcomes.map((outcome) => (outcome instanceof Error ? null : shortenVector(outcome.vector, dimension)));
+  return outcomes.map((outcome) =>
+    outcome instanceof Error ? null : shortenVector(outcome.vector, dimension),
+  );
 }

@@ -21,7 +21,8 @@ export function addEmbedding(builder: Builder) {
     fields: (t) => ({
       embedding: t.field({
         type: 'Vector',
-        description: 'The vector, as numbers. For many or long vectors `embeddingBase64` is smaller and faster.',
+        description:
+          'The vector, as numbers. For many or long vectors `embeddingBase64` is smaller and faster.',
         resolve: ({ vector }) => vector,
       }),
       embeddingBase64: t.string({
@@ -31,7 +32,8 @@ export function addEmbedding(builder: Builder) {
       dimension: t.int({ description: 'Numbers in the vector.', resolve: ({ vector }) => vector.length }),
       model: t.string({ description: 'The model that made it.', resolve: ({ model }) => model }),
       cached: t.boolean({
-        description: 'Whether it came out of the cache. A text that is being computed already is waited for, which is not a cache hit.',
+        description:
+          'Whether it came out of the cache. A text that is being computed already is waited for, which is not a cache hit.',
         resolve: ({ answer }) => answer.source !== 'provider',
       }),
       cost: t.float({
@@ -41,7 +43,8 @@ export function addEmbedding(builder: Builder) {
         resolve: ({ answer }) => answer.costUsd,
       }),
       tokens: t.int({
-        description: 'Tokens that the provider charged for this text; when it was cached, those it would have charged.',
+        description:
+          'Tokens that the provider charged for this text; when it was cached, those it would have charged.',
         resolve: ({ answer }) => answer.tokens,
       }),
       truncated: t.boolean({

@@ -19,7 +19,8 @@ export function addHealth(builder: Builder): void {
     fields: (t) => ({
       status: t.field({
         type: HealthStatus,
-        description: 'OK, or DEGRADED where Redis is configured and away or the default model cannot be asked.',
+        description:
+          'OK, or DEGRADED where Redis is configured and away or the default model cannot be asked.',
         resolve: ({ cache, catalogue }) =>
           cache.degraded || !catalogue.defaultModel.status().available ? 'DEGRADED' : 'OK',
       }),

@@ -11,7 +11,8 @@ export function addMetrics(builder: Builder): void {
   builder.queryField('metrics', (t) =>
     t.field({
       type: Metrics,
-      description: 'What has been computed, cached, paid and saved since the start or the last `resetMetrics`.',
+      description:
+        'What has been computed, cached, paid and saved since the start or the last `resetMetrics`.',
       resolve: (_root, _args, { accounting }) => accounting.snapshot(),
     }),
   );
@@ -93,7 +94,10 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
       description: 'Vectors that providers computed.',
       resolve: ({ generated }) => generated,
     }),
-    cacheHits: t.int({ description: 'Texts answered from the cache.', resolve: ({ cacheHits }) => cacheHits }),
+    cacheHits: t.int({
+      description: 'Texts answered from the cache.',
+      resolve: ({ cacheHits }) => cacheHits,
+    }),
     cacheMisses: t.int({
       description: 'Texts that were looked up, not found, and sent to be computed.',
       resolve: ({ cacheMisses }) => cacheMisses,
@@ -107,7 +111,10 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
       description: 'USD that the cache hits would have cost.',
       resolve: ({ costSavedUsd }) => costSavedUsd,
     }),
-    totalTokens: t.float({ description: 'Tokens that providers charged for.', resolve: ({ tokens }) => tokens }),
+    totalTokens: t.float({
+      description: 'Tokens that providers charged for.',
+      resolve: ({ tokens }) => tokens,
+    }),
     providerCalls: t.int({
       description: 'Calls to providers, failed ones and retries included.',
       resolve: ({ providerCalls }) => providerCalls,

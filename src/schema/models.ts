@@ -5,13 +5,20 @@ export function addModels(builder: Builder): void {
   const Model = builder.objectRef<EmbeddingModel>('Model').implement({
     description: 'A model that texts can be embedded with.',
     fields: (t) => ({
-      name: t.string({ description: 'What to give as the `model` argument.', resolve: ({ spec }) => spec.name }),
+      name: t.string({
+        description: 'What to give as the `model` argument.',
+        resolve: ({ spec }) => spec.name,
+      }),
       provider: t.string({
-        description: 'Who computes: `openai` for OpenAI and servers that speak like it, `local` for this process.',
+        description:
+          'Who computes: `openai` for OpenAI and servers that speak like it, `local` for this process.',
         resolve: ({ spec }) => spec.provider,
       }),
       dimension: t.int({ description: 'Numbers in a full vector.', resolve: ({ spec }) => spec.dimension }),
-      maxBatchSize: t.int({ description: 'Texts in one provider call.', resolve: ({ spec }) => spec.maxBatchSize }),
+      maxBatchSize: t.int({
+        description: 'Texts in one provider call.',
+        resolve: ({ spec }) => spec.maxBatchSize,
+      }),
       maxInputTokens: t.int({
         description: 'Tokens that the model reads of one text.',
         resolve: ({ spec }) => spec.maxInputTokens,
@@ -35,7 +42,8 @@ export function addModels(builder: Builder): void {
         resolve: (model) => model.status().reason ?? null,
       }),
       loaded: t.boolean({
-        description: 'Whether it answers without being loaded first. Local models are loaded by their first text.',
+        description:
+          'Whether it answers without being loaded first. Local models are loaded by their first text.',
         resolve: (model) => model.status().loaded,
       }),
       isDefault: t.boolean({

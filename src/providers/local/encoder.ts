@@ -1,3 +1,4 @@
+import path from 'node:path';
 import {
   AutoModel,
   AutoTokenizer,
@@ -8,7 +9,6 @@ import {
   type PreTrainedTokenizer,
   Tensor,
 } from '@huggingface/transformers';
-import path from 'node:path';
 import { growUntil } from '../../embedder/measure.ts';
 import { microBatches } from './micro-batches.ts';
 
@@ -73,10 +73,20 @@ export class Encoder {
     for (const group of microBatches(tokens)) {
       const length = Math.max(...group.map((i) => tokens[i]!));
       const inputs: Record<string, Tensor> = {
-        input_ids: padded(group.map((i) => ids[i]!), length),
-        attention_mask: padded(group.map((i) => new Array<number>(tokens[i]!).fill(1)), length),
+        input_ids: padded(
+          group.map((i) => ids[i]!),
+          length,
+        ),
+        attention_mask: padded(
+          group.map((i) => new Array<number>(tokens[i]!).fill(1)),
+          length,
+        ),
       };
-      if (types) inputs['token_type_ids'] = padded(group.map((i) => types[i]!), length);
+      if (types)
+        inputs['token_type_ids'] = padded(
+          group.map((i) => types[i]!),
+          length,
+        );
       const { last_hidden_state: states } = (await this.#model(inputs)) as { last_hidden_state: Tensor };
       const pooled = this.#pool(states, inputs['attention_mask']!).normalize(2, -1);
       const dimension = pooled.dims.at(-1)!;

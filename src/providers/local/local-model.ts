@@ -1,5 +1,4 @@
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
 import { Piscina } from 'piscina';
 import { EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
@@ -12,8 +11,8 @@ import type { WeightsSource } from './weights/source.ts';
 /** [CLS] and [SEP], which every text gets. */
 const specialTokens = 2;
 
-/** This file's own extension: the worker is a `.ts` beside it in development, a `.js` in the build. */
-const workerFile = new URL(`./worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+/** Always the built one: worker threads do not read TypeScript, whatever runs this file. */
+const workerFile = createRequire(import.meta.url).resolve('#local-worker');
 
 /**
  * A sentence-transformers model that runs in this process, in a worker thread of its own, so that the event
@@ -49,12 +48,14 @@ export class LocalModel implements ProviderModel {
   }
 
   async fit(texts: readonly string[]): Promise<FittedText[]> {
-    const fitted = texts.map((text): FittedText => ({
-      text,
-      // A token is at least one byte long.
-      maxTokens: Math.min(Buffer.byteLength(text) + specialTokens, this.spec.maxInputTokens),
-      truncated: false,
-    }));
+    const fitted = texts.map(
+      (text): FittedText => ({
+        text,
+        // A token is at least one byte long.
+        maxTokens: Math.min(Buffer.byteLength(text) + specialTokens, this.spec.maxInputTokens),
+        truncated: false,
+      }),
+    );
     const long = texts.filter((text) => Buffer.byteLength(text) + specialTokens > this.spec.maxInputTokens);
     if (long.length === 0) return fitted;
     const fits = await this.#run<LocalFit[]>('fit', long);
@@ -72,7 +73,10 @@ export class LocalModel implements ProviderModel {
         `${name} gave vectors of ${actual} numbers where its entry says ${dimension}; correct its "dimension".`,
       );
     }
-    return tokens.map((count, i) => ({ vector: vectors.slice(i * dimension, (i + 1) * dimension), tokens: count }));
+    return tokens.map((count, i) => ({
+      vector: vectors.slice(i * dimension, (i + 1) * dimension),
+      tokens: count,
+    }));
   }
 
   async close(): Promise<void> {
@@ -108,13 +112,15 @@ export class LocalModel implements ProviderModel {
     const { name, maxInputTokens, pooling = 'mean' } = this.spec;
     const started = performance.now();
     const worker = new Piscina({
-      filename: workerFile.href,
+      filename: workerFile,
       minThreads: 1,
       maxThreads: 1,
       // Computation blocks the thread, so a second task only waits there; it saves the way back and forth.
       concurrentTasksPerWorker: 2,
       workerData: { directory, dtype, maxInputTokens, pooling } satisfies EncoderOptions,
     });
+    // A worker that dies fails its tasks, and they tell; without a listener it would take the process along.
+    worker.on('error', (error: unknown) => this.#context.log.error({ err: error, model: name }, 'worker failed'));
     try {
       await worker.run(undefined, { name: 'load' });
     } catch (error) {
@@ -127,7 +133,10 @@ export class LocalModel implements ProviderModel {
       this.#identity.forget();
       throw new EmbedQLError('PROVIDER_ERROR', this.#lastFailure, { retryable: true, cause: error });
     }
-    this.#context.log.info({ model: name, dtype, ms: Math.round(performance.now() - started) }, 'model loaded');
+    this.#context.log.info(
+      { model: name, dtype, ms: Math.round(performance.now() - started) },
+      'model loaded',
+    );
     this.#lastFailure = undefined;
     this.#loadedWorker = worker;
     return worker;
@@ -157,5 +166,8 @@ function retryable<Value>(work: () => Promise<Value>): { (): Promise<Value>; for
     });
     return running;
   };
-  return Object.assign(run, { forget: () => void (running = undefined) });
+  const forget = () => {
+    running = undefined;
+  };
+  return Object.assign(run, { forget });
 }

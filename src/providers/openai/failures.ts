@@ -18,7 +18,10 @@ export function describeFailure(error: unknown, spec: ModelSpec, keyVariable: st
     });
   }
   if (error instanceof SyntaxError) {
-    return new EmbedQLError('PROVIDER_ERROR', `${provider} sent something that is not JSON; check its base URL.`);
+    return new EmbedQLError(
+      'PROVIDER_ERROR',
+      `${provider} sent something that is not JSON; check its base URL.`,
+    );
   }
   if (error instanceof APIConnectionError || !(error instanceof APIError) || error.status === undefined) {
     // Anything else that is thrown in mid-answer is a connection that broke.
@@ -48,7 +51,9 @@ export function describeFailure(error: unknown, spec: ModelSpec, keyVariable: st
     });
   }
   if (inputStatuses.has(status) && (!error.param || error.param.startsWith('input'))) {
-    return new InputRefusedError(`${provider} refuses this text (HTTP ${status}); change it, or leave it out.`);
+    return new InputRefusedError(
+      `${provider} refuses this text (HTTP ${status}); change it, or leave it out.`,
+    );
   }
   return new EmbedQLError('PROVIDER_ERROR', `${provider} refuses the request (HTTP ${status}).`);
 }

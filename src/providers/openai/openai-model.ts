@@ -48,7 +48,10 @@ export class OpenAIModel implements ProviderModel {
     const { maxInputTokens, maxBatchTokens, maxBatchSize } = this.spec;
     // A token is at least one byte long, so a short text fits without being counted. A longer one is counted
     // where a batch full of its like could pass the limit of a call.
-    const uncountedBytes = Math.min(maxInputTokens, (maxBatchTokens ?? Number.POSITIVE_INFINITY) / maxBatchSize);
+    const uncountedBytes = Math.min(
+      maxInputTokens,
+      (maxBatchTokens ?? Number.POSITIVE_INFINITY) / maxBatchSize,
+    );
     const bytes = texts.map((text) => Buffer.byteLength(text));
     const long = texts.filter((_, i) => bytes[i]! > uncountedBytes);
     const cuts = (long.length > 0 ? await cutEachToTokens(long, maxInputTokens) : []).values();
@@ -86,7 +89,10 @@ export class OpenAIModel implements ProviderModel {
     } catch (error) {
       const { status, requestID: requestId } = error instanceof APIError ? error : {};
       const failure = describeFailure(error, this.spec, this.#keyVariable ?? 'its "apiKeyEnv"');
-      this.#context.log.debug({ model: name, texts: texts.length, status, requestId, code: failure.code }, 'provider failed');
+      this.#context.log.debug(
+        { model: name, texts: texts.length, status, requestId, code: failure.code },
+        'provider failed',
+      );
       throw failure;
     }
   }

@@ -12,7 +12,10 @@ const responseSchema = z.object({
     }),
   ),
   usage: z
-    .object({ total_tokens: z.int().nonnegative().optional(), prompt_tokens: z.int().nonnegative().optional() })
+    .object({
+      total_tokens: z.int().nonnegative().optional(),
+      prompt_tokens: z.int().nonnegative().optional(),
+    })
     .nullish(),
 });
 
@@ -44,7 +47,9 @@ export function readResponse(body: unknown, texts: number, spec: ModelSpec): Rea
 
 function readVector(embedding: string | number[], spec: ModelSpec): Float32Array {
   const vector =
-    typeof embedding === 'string' ? vectorFromBytes(Buffer.from(embedding, 'base64')) : Float32Array.from(embedding);
+    typeof embedding === 'string'
+      ? vectorFromBytes(Buffer.from(embedding, 'base64'))
+      : Float32Array.from(embedding);
   if (vector.length !== spec.dimension) {
     throw new EmbedQLError(
       'PROVIDER_ERROR',
@@ -57,5 +62,8 @@ function readVector(embedding: string | number[], spec: ModelSpec): Float32Array
 }
 
 function wrong(spec: ModelSpec, what: string): EmbedQLError {
-  return new EmbedQLError('PROVIDER_ERROR', `The provider of ${spec.name} ${what}; nothing of it was kept. Check its base URL.`);
+  return new EmbedQLError(
+    'PROVIDER_ERROR',
+    `The provider of ${spec.name} ${what}; nothing of it was kept. Check its base URL.`,
+  );
 }

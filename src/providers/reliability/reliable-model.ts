@@ -13,7 +13,13 @@ import {
 } from 'cockatiel';
 import { EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
 import type { EmbedderEvents } from '../../embedder/events.ts';
-import type { EmbeddedText, EmbeddingModel, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
+import type {
+  EmbeddedText,
+  EmbeddingModel,
+  FittedText,
+  ModelSpec,
+  ModelStatus,
+} from '../../embedder/model.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ProviderModel } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
@@ -65,7 +71,9 @@ export class ReliableModel implements EmbeddingModel {
       breaker: new ConsecutiveBreaker(failuresThatOpen),
     });
     const { name } = model.spec;
-    this.#breaker.onBreak(() => log.warn({ model: name, breakerMs: options.breakerMs }, 'provider is down, not asked for a while'));
+    this.#breaker.onBreak(() =>
+      log.warn({ model: name, breakerMs: options.breakerMs }, 'provider is down, not asked for a while'),
+    );
     this.#breaker.onReset(() => log.info({ model: name }, 'provider is back'));
   }
 
@@ -89,7 +97,9 @@ export class ReliableModel implements EmbeddingModel {
     const endsAt = performance.now() + this.deadlineMs;
     const deadline = AbortSignal.timeout(this.deadlineMs);
     const mayRetry = (error: Error) =>
-      error instanceof EmbedQLError && error.retryable && performance.now() + this.#pause.remainingMs < endsAt;
+      error instanceof EmbedQLError &&
+      error.retryable &&
+      performance.now() + this.#pause.remainingMs < endsAt;
     const retrying = retry(handleWhen(mayRetry), {
       maxAttempts: this.#options.retries,
       backoff: new DelegateBackoff((context: IRetryBackoffContext<unknown>) =>
@@ -181,5 +191,9 @@ function jitter(attempt: number): number {
 function withRetryAfter(error: EmbedQLError, pauseMs: number): EmbedQLError {
   if (error.code !== 'RATE_LIMITED' || error.retryAfterMs !== undefined) return error;
   const retryAfterMs = Math.ceil(Math.max(pauseMs, 1_000));
-  return new EmbedQLError(error.code, error.message, { retryable: error.retryable, retryAfterMs, cause: error });
+  return new EmbedQLError(error.code, error.message, {
+    retryable: error.retryable,
+    retryAfterMs,
+    cause: error,
+  });
 }

@@ -35,7 +35,13 @@ export const knownDtypes = dtypes.map(([dtype]) => dtype);
 
 /** The names of the folders that a model may be in, below the models folder. */
 function folderNames({ id, name }: ModelSpec): string[] {
-  const names = [id ?? name, name, `sentence-transformers/${name}`, `onnx-community/${name}-ONNX`, `Xenova/${name}`];
+  const names = [
+    id ?? name,
+    name,
+    `sentence-transformers/${name}`,
+    `onnx-community/${name}-ONNX`,
+    `Xenova/${name}`,
+  ];
   return [...new Set(names)];
 }
 

@@ -69,10 +69,14 @@ export function hubSource(options: HubOptions): WeightsSource {
       const files = chooseFiles(repository.siblings, spec);
       const task = progress(files.reduce((sum, file) => sum + file.size, 0));
       let done = 0;
+      const onBytes = (bytes: number) => {
+        done += bytes;
+        task.update(done);
+      };
       try {
         for (const file of files) {
           const url = `${endpoint}/${id}/resolve/${repository.sha}/${file.rfilename}`;
-          await download(url, file, into, headers, options, (bytes) => task.update((done += bytes)));
+          await download(url, file, into, headers, options, onBytes);
         }
       } finally {
         task.end();
@@ -87,7 +91,9 @@ function chooseFiles(siblings: readonly HubFile[], spec: ModelSpec): HubFile[] {
   const dtypes = spec.dtype === undefined ? knownDtypes : [spec.dtype];
   const onnx = dtypes.map((dtype) => `onnx/${onnxFileName(dtype)}`).find((name) => names.has(name));
   if (onnx === undefined) {
-    throw new Error(`its ${spec.id ?? spec.name} has no ONNX weights${spec.dtype ? ` in ${spec.dtype}` : ''}`);
+    throw new Error(
+      `its ${spec.id ?? spec.name} has no ONNX weights${spec.dtype ? ` in ${spec.dtype}` : ''}`,
+    );
   }
   return siblings.filter(({ rfilename }) => textFiles.includes(rfilename) || rfilename.startsWith(onnx));
 }

@@ -105,6 +105,11 @@ async function folderBytes(folder: string): Promise<number> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const sizes = files
     .filter((file) => file.isFile())
-    .map((file) => stat(path.join(file.parentPath, file.name)).then(({ size }) => size, () => 0));
+    .map((file) =>
+      stat(path.join(file.parentPath, file.name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    );
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }

@@ -1,0 +1,110 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { AutoModel, AutoTokenizer, env, mean_pooling } from '@huggingface/transformers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { cosine, decode, dot } from '../support/vectors.ts';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startEmbedQL();
+});
+afterAll(() => server.stop());
+
+test('a text has a vector of 384 numbers and unit length, and is cached the second time', async () => {
+  const ask = 'mutation { embed(text: "cat") { embedding embeddingBase64 dimension model cached cost tokens truncated } }';
+  const { data } = await server.graphql(ask);
+  expect(data.embed).toMatchObject({
+    dimension: 384,
+    model: 'all-MiniLM-L6-v2',
+    cached: false,
+    cost: 0,
+    tokens: 3,
+    truncated: false,
+  });
+  expect(data.embed.embedding).toHaveLength(384);
+  expect(dot(data.embed.embedding, data.embed.embedding)).toBeCloseTo(1, 5);
+  expect(Array.from(decode(data.embed.embeddingBase64))).toEqual(data.embed.embedding);
+  const again = await server.graphql(ask);
+  expect(again.data.embed).toEqual({ ...data.embed, cached: true, cost: 0 });
+});
+
+test('near in meaning is near in space', async () => {
+  const { data } = await server.graphql(
+    'mutation { a: embed(text: "cat") { ...V } b: embed(text: "feline") { ...V } c: embed(text: "stock market") { ...V } } fragment V on Embedding { embedding }',
+  );
+  const near = cosine(data.a.embedding, data.b.embedding);
+  const far = cosine(data.a.embedding, data.c.embedding);
+  expect(near - far).toBeGreaterThan(0.2);
+});
+
+test('batching and padding change nothing: the same vectors as transformers.js one at a time', async () => {
+  const texts = [
+    'a',
+    'cat',
+    'The quick brown fox jumps over the lazy dog.',
+    'Où est la bibliothèque ?',
+    '東京は日本の首都です。',
+    'emoji 🐈‍⬛ and "quotes" and <tags>',
+    'word '.repeat(20),
+    'A sentence that is repeated some times. '.repeat(8),
+    'A sentence that is repeated more often. '.repeat(24),
+    'far over the limit of two hundred and fifty six tokens '.repeat(200),
+    'Line one.\nLine two.\tTabbed.',
+    'x'.repeat(400),
+  ];
+  const { data, errors } = await server.graphql(
+    'mutation($texts: [String!]!) { embedBatch(texts: $texts, useCache: false) { embeddings totalEmbeddings failures { index } } }',
+    { texts },
+  );
+  expect(errors).toBeUndefined();
+  expect(data.embedBatch.totalEmbeddings).toBe(texts.length);
+  env.allowRemoteModels = false;
+  env.localModelPath = process.env['EMBEDQL_MODELS_DIR'] ?? path.join(homedir(), '.cache/embedql/models');
+  const id = 'onnx-community/all-MiniLM-L6-v2-ONNX';
+  const tokenizer = await AutoTokenizer.from_pretrained(id);
+  const model = await AutoModel.from_pretrained(id, { dtype: 'q4' });
+  for (const [i, text] of texts.entries()) {
+    const inputs = tokenizer(text, { truncation: true, max_length: 256 });
+    const { last_hidden_state: states } = await model(inputs);
+    const expected = mean_pooling(states, inputs.attention_mask).normalize(2, -1);
+    expect(cosine(data.embedBatch.embeddings[i], expected.data as Float32Array), text.slice(0, 40)).toBeGreaterThan(0.999);
+  }
+});
+
+test('a text over the limit is cut and says so, or is refused, also from the cache', async () => {
+  const text = 'long '.repeat(300);
+  const ask = 'mutation($t: String!, $cut: Boolean) { embed(text: $t, truncate: $cut) { tokens truncated cached } }';
+  const refused = await server.graphql(ask, { t: text, cut: false });
+  expect(refused.data.embed).toBeNull();
+  expect(refused.errors![0]!.extensions).toEqual({ code: 'TEXT_TOO_LONG', retryable: false });
+  const cut = await server.graphql(ask, { t: text, cut: true });
+  expect(cut.data.embed).toEqual({ tokens: 256, truncated: true, cached: false });
+  const refusedAgain = await server.graphql(ask, { t: text, cut: false });
+  expect(refusedAgain.errors![0]!.extensions['code']).toBe('TEXT_TOO_LONG');
+  const exact = 'long '.repeat(254);
+  expect((await server.graphql(ask, { t: exact, cut: false })).data.embed).toMatchObject({ tokens: 256, truncated: false });
+});
+
+test('a megabyte of text does not take a megabyte of time', async () => {
+  const { data } = await server.graphql('mutation($t: String!) { embed(text: $t) { tokens truncated } }', {
+    t: 'many words in a row '.repeat(50_000),
+  });
+  expect(data.embed).toEqual({ tokens: 256, truncated: true });
+});
+
+test('a model is loaded by its first text, and answers to the name of the hub', async () => {
+  const other = await startEmbedQL();
+  const state = '{ models { name loaded } health { modelsLoaded } metrics { modelsLoaded } }';
+  const before = (await other.graphql(state)).data;
+  expect(before.health.modelsLoaded).toEqual([]);
+  const { data } = await other.graphql(
+    'mutation { embed(text: "cat", model: "sentence-transformers/all-MiniLM-L6-v2") { model } }',
+  );
+  expect(data.embed.model).toBe('all-MiniLM-L6-v2');
+  const after = (await other.graphql(state)).data;
+  expect(after.metrics.modelsLoaded).toEqual(['all-MiniLM-L6-v2']);
+  expect(after.models.find((model: { loaded: boolean }) => model.loaded).name).toBe('all-MiniLM-L6-v2');
+  await other.stop();
+});

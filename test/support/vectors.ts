@@ -1,0 +1,15 @@
+import { vectorFromBytes } from '../../src/embedder/vectors.ts';
+
+export function decode(base64: string): Float32Array {
+  return vectorFromBytes(Buffer.from(base64, 'base64'));
+}
+
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}

@@ -1,0 +1,22 @@
+import { createRequire } from 'node:module';
+import { defineConfig } from 'vitest/config';
+
+const unitOnly = process.env['SKIP_INTEGRATION'] === '1';
+
+export default defineConfig({
+  // graphql must be there once: as the libraries under node_modules load it.
+  resolve: { alias: { graphql: createRequire(import.meta.url).resolve('graphql') } },
+  test: {
+    include: unitOnly ? ['test/unit/**/*.test.ts'] : ['test/{unit,integration}/**/*.test.ts'],
+    globalSetup: unitOnly ? [] : ['test/support/global-setup.ts'],
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text', 'json-summary'],
+      thresholds: { lines: 95 },
+    },
+  },
+});
