@@ -13,7 +13,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 test('a text has a vector of 384 numbers and unit length, and is cached the second time', async () => {
-  const ask = 'mutation { embed(text: "cat") { embedding embeddingBase64 dimension model cached cost tokens truncated } }';
+  const ask =
+    'mutation { embed(text: "cat") { embedding embeddingBase64 dimension model cached cost tokens truncated } }';
   const { data } = await server.graphql(ask);
   expect(data.embed).toMatchObject({
     dimension: 384,
@@ -69,13 +70,17 @@ test('batching and padding change nothing: the same vectors as transformers.js o
     const inputs = tokenizer(text, { truncation: true, max_length: 256 });
     const { last_hidden_state: states } = await model(inputs);
     const expected = mean_pooling(states, inputs.attention_mask).normalize(2, -1);
-    expect(cosine(data.embedBatch.embeddings[i], expected.data as Float32Array), text.slice(0, 40)).toBeGreaterThan(0.999);
+    expect(
+      cosine(data.embedBatch.embeddings[i], expected.data as Float32Array),
+      text.slice(0, 40),
+    ).toBeGreaterThan(0.999);
   }
 });
 
 test('a text over the limit is cut and says so, or is refused, also from the cache', async () => {
   const text = 'long '.repeat(300);
-  const ask = 'mutation($t: String!, $cut: Boolean) { embed(text: $t, truncate: $cut) { tokens truncated cached } }';
+  const ask =
+    'mutation($t: String!, $cut: Boolean) { embed(text: $t, truncate: $cut) { tokens truncated cached } }';
   const refused = await server.graphql(ask, { t: text, cut: false });
   expect(refused.data.embed).toBeNull();
   expect(refused.errors![0]!.extensions).toEqual({ code: 'TEXT_TOO_LONG', retryable: false });
@@ -84,7 +89,10 @@ test('a text over the limit is cut and says so, or is refused, also from the cac
   const refusedAgain = await server.graphql(ask, { t: text, cut: false });
   expect(refusedAgain.errors![0]!.extensions['code']).toBe('TEXT_TOO_LONG');
   const exact = 'long '.repeat(254);
-  expect((await server.graphql(ask, { t: exact, cut: false })).data.embed).toMatchObject({ tokens: 256, truncated: false });
+  expect((await server.graphql(ask, { t: exact, cut: false })).data.embed).toMatchObject({
+    tokens: 256,
+    truncated: false,
+  });
 });
 
 test('a megabyte of text does not take a megabyte of time', async () => {

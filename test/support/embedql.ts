@@ -19,9 +19,19 @@ export interface TestServer {
 
 /** A whole server in this process, on a free port. Settings are environment variables, as for a user. */
 export async function startEmbedQL(env: Environment = {}): Promise<TestServer> {
-  const settings: Environment = { LOG_LEVEL: 'silent', PORT: '0', EMBEDQL_MODELS_DIR: process.env['EMBEDQL_MODELS_DIR'], ...env };
+  const settings: Environment = {
+    LOG_LEVEL: 'silent',
+    PORT: '0',
+    EMBEDQL_MODELS_DIR: process.env['EMBEDQL_MODELS_DIR'],
+    ...env,
+  };
   const config = readConfig(settings);
-  const app = createApp({ config, env: settings, log: createLog(config.logLevel, false), progress: silentProgress });
+  const app = createApp({
+    config,
+    env: settings,
+    log: createLog(config.logLevel, false),
+    progress: silentProgress,
+  });
   const url = await app.start();
   const post = (body: unknown, init: RequestInit = {}) =>
     fetch(`${url}/graphql`, {
@@ -34,7 +44,8 @@ export async function startEmbedQL(env: Environment = {}): Promise<TestServer> {
     url,
     app,
     post,
-    graphql: async (query, variables, init) => (await post({ query, variables }, init)).json() as Promise<GraphQLAnswer>,
+    graphql: async (query, variables, init) =>
+      (await post({ query, variables }, init)).json() as Promise<GraphQLAnswer>,
     stop: () => app.stop(),
   };
 }

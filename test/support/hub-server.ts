@@ -42,7 +42,9 @@ export async function startHub(id: string, folder: string): Promise<HubServer> {
 
 async function describe(folder: string) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
   return Promise.all(
     files.map(async (file) => {
       const { size } = await stat(file);

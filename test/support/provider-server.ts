@@ -15,7 +15,11 @@ export interface SeenCall {
 }
 
 /** Answers a call in its own way; false lets the ordinary answer go ahead. */
-export type Misbehave = (call: SeenCall, response: ServerResponse, count: number) => boolean | Promise<boolean>;
+export type Misbehave = (
+  call: SeenCall,
+  response: ServerResponse,
+  count: number,
+) => boolean | Promise<boolean>;
 
 export interface ProviderServer {
   /** With `/v1`, as OPENAI_BASE_URL wants it. */
@@ -59,7 +63,12 @@ export function vectorOf(text: string, dimension = 1_536): Float32Array {
   return vector.map((value) => value / norm);
 }
 
-export function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(JSON.stringify(body));
 }
@@ -91,7 +100,12 @@ export async function startProvider(options: { delayMs?: number } = {}): Promise
       encoding_format?: string;
     };
     const input = typeof body.input === 'string' ? [body.input] : body.input;
-    const call: SeenCall = { model: body.model, input, authorization: request.headers.authorization, billedTokens: 0 };
+    const call: SeenCall = {
+      model: body.model,
+      input,
+      authorization: request.headers.authorization,
+      billedTokens: 0,
+    };
     provider.calls.push(call);
     if (provider.delayMs > 0) await sleep(provider.delayMs);
     if (await provider.misbehave?.(call, response, provider.calls.length)) return;
@@ -99,7 +113,8 @@ export async function startProvider(options: { delayMs?: number } = {}): Promise
       return sendFailure(response, 401, { code: 'invalid_api_key', echo: call.authorization ?? '' });
     }
     const dimension = dimensions[body.model];
-    if (dimension === undefined) return sendFailure(response, 404, { code: 'model_not_found', param: 'model' });
+    if (dimension === undefined)
+      return sendFailure(response, 404, { code: 'model_not_found', param: 'model' });
     const tokens = input.map((text) => countTokens(text, { disallowedSpecial: new Set() }));
     const total = tokens.reduce((a, b) => a + b, 0);
     if (
@@ -107,7 +122,11 @@ export async function startProvider(options: { delayMs?: number } = {}): Promise
       total > 300_000 ||
       input.some((text, i) => text === '' || text.includes(provider.poison) || tokens[i]! > 8_191)
     ) {
-      return sendFailure(response, 400, { code: 'invalid_request_error', param: 'input', echo: input.join(' ') });
+      return sendFailure(response, 400, {
+        code: 'invalid_request_error',
+        param: 'input',
+        echo: input.join(' '),
+      });
     }
     call.billedTokens = total;
     const data = input.map((text, index) => {

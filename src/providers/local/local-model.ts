@@ -120,7 +120,9 @@ export class LocalModel implements ProviderModel {
       workerData: { directory, dtype, maxInputTokens, pooling } satisfies EncoderOptions,
     });
     // A worker that dies fails its tasks, and they tell; without a listener it would take the process along.
-    worker.on('error', (error: unknown) => this.#context.log.error({ err: error, model: name }, 'worker failed'));
+    worker.on('error', (error: unknown) =>
+      this.#context.log.error({ err: error, model: name }, 'worker failed'),
+    );
     try {
       await worker.run(undefined, { name: 'load' });
     } catch (error) {

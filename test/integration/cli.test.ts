@@ -1,0 +1,132 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runCli } from '../../src/cli/cli.ts';
+import { readConfig } from '../../src/config/config.ts';
+import { runEmbedQL, serveEmbedQL } from '../support/processes.ts';
+import { startProvider } from '../support/provider-server.ts';
+
+async function cli(argv: string[], env: Record<string, string | undefined> = process.env) {
+  let out = '';
+  let err = '';
+  const code = await runCli({
+    argv,
+    env: { ...env, LOG_LEVEL: 'silent' },
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+  });
+  return { code, out, err };
+}
+
+describe('the embedql command', () => {
+  test('tells its version and what it can do', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(await cli(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+    const help = await cli(['--help']);
+    expect(help.code).toBe(0);
+    expect(help.out).toMatch(/serve.*models.*pull <model>/s);
+  });
+
+  test('does not guess at what it does not know', async () => {
+    expect((await cli(['fly'])).code).not.toBe(0);
+    expect((await cli(['serve', '--fast'])).err).toContain('unknown option');
+  });
+
+  test('lists the catalogue', async () => {
+    const { out } = await cli(['models'], { EMBEDQL_MODELS_DIR: readConfig(process.env).modelsDir });
+    expect(out).toMatch(/text-embedding-3-small +openai +1536 +8191 +100 +0.00002 +needs OPENAI_API_KEY/);
+    expect(out).toMatch(/all-MiniLM-L6-v2 +local +384 +256 +32 +free +weights are here \(q4\)/);
+    expect(out).toMatch(/all-mpnet-base-v2 .*embedql pull all-mpnet-base-v2/);
+  });
+
+  test('pulls weights that are there already at once, and says what it cannot pull', async () => {
+    const { modelsDir } = readConfig(process.env);
+    const pulled = await cli(['pull', 'sentence-transformers/all-MiniLM-L6-v2']);
+    expect(pulled).toMatchObject({ code: 0, out: expect.stringContaining(modelsDir) });
+    expect(await cli(['pull', 'text-embedding-3-small'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('all-MiniLM-L6-v2, all-mpnet-base-v2'),
+    });
+    const offline = {
+      HF_HUB_OFFLINE: '1',
+      EMBEDQL_MODELS_DIR: await mkdtemp(path.join(tmpdir(), 'embedql-')),
+    };
+    expect(await cli(['pull', 'all-mpnet-base-v2'], offline)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('could not be fetched'),
+    });
+  });
+
+  test('a wrong setting ends the start with one line', async () => {
+    const { code, stderr } = await runEmbedQL([], { PORT: 'http' }).finished;
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'PORT: expected a whole number of the port, 0 to 65535, got "http"; for example PORT=4000\n',
+    });
+    expect(await cli([], { EMBEDQL_DEFAULT_MODEL: 'nope' })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^EMBEDQL_DEFAULT_MODEL: there is no model nope; for example one of .*\n$/),
+    });
+  });
+});
+
+describe('a server process', () => {
+  test('reads .env, warns of slips, and logs JSON lines', async () => {
+    const cwd = await mkdtemp(path.join(tmpdir(), 'embedql-env-'));
+    await writeFile(path.join(cwd, '.env'), 'PORT=0\nEMBEDQL_CASHE=off\n');
+    const running = runEmbedQL([], {}, cwd);
+    await running.printed(/\/graphql/);
+    running.process.kill('SIGINT');
+    const { code, stdout } = await running.finished;
+    expect(code).toBe(0);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { msg: string });
+    expect(lines[0]!.msg).toContain('did you mean EMBEDQL_CACHE?');
+  });
+
+  test('answers what it has accepted before it ends, and ends with 0', async () => {
+    const provider = await startProvider({ delayMs: 400 });
+    const server = await serveEmbedQL(provider.env);
+    const answer = fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'mutation { embed(text: "last words") { dimension } }' }),
+    }).then((response) => response.json());
+    while (provider.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    server.process.kill('SIGTERM');
+    expect(await answer).toEqual({ data: { embed: { dimension: 1_536 } } });
+    expect((await server.finished).code).toBe(0);
+    await expect(fetch(`${server.url}/health`)).rejects.toThrow();
+    await provider.close();
+  });
+
+  test('cuts off what is not done after EMBEDQL_DRAIN_MS, and a second signal ends at once', async () => {
+    const provider = await startProvider({ delayMs: 60_000 });
+    for (const signals of [1, 2]) {
+      const server = await serveEmbedQL({
+        ...provider.env,
+        EMBEDQL_DRAIN_MS: signals === 1 ? '200' : '60000',
+      });
+      provider.forget();
+      const answer = fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: 'mutation { embed(text: "never") { dimension } }' }),
+      });
+      answer.catch(() => {});
+      while (provider.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      server.process.kill('SIGTERM');
+      if (signals === 2) setTimeout(() => server.process.kill('SIGTERM'), 500);
+      expect((await server.finished).code).toBe(signals === 1 ? 0 : 1);
+      await expect(answer).rejects.toThrow();
+    }
+    await provider.close();
+  });
+});

@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const command = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  process: ChildProcess;
+  /** What it has printed so far. */
+  stdout(): string;
+  /** Resolves with the match once the output has it. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  finished: Promise<Finished>;
+}
+
+/** The built command in a process of its own. */
+export function runEmbedQL(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): Running {
+  const { HOME, PATH, EMBEDQL_MODELS_DIR } = process.env;
+  const child = spawn(process.execPath, [command, ...args], {
+    cwd,
+    env: { HOME, PATH, EMBEDQL_MODELS_DIR, ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const finished = once(child, 'close').then(
+    ([code]): Finished => ({ code: code as number | null, stdout, stderr }),
+  );
+  return {
+    process: child,
+    stdout: () => stdout,
+    finished,
+    async printed(pattern) {
+      for (;;) {
+        const match = pattern.exec(stdout);
+        if (match) return match;
+        if (child.exitCode !== null) throw new Error(`ended without printing ${pattern}: ${stdout}${stderr}`);
+        await Promise.race([once(child.stdout, 'data'), finished]);
+      }
+    },
+  };
+}
+
+/** A server in a process of its own, on a free port. */
+export async function serveEmbedQL(env: NodeJS.ProcessEnv = {}): Promise<Running & { url: string }> {
+  const running = runEmbedQL(['serve'], { PORT: '0', ...env });
+  const [, url] = await running.printed(/(http:\/\/[\d.:[\]]+)\/graphql/);
+  return { ...running, url: url! };
+}

@@ -1,0 +1,119 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config/config.ts';
+import { readModelsFile } from '../../src/config/models-file.ts';
+
+describe('readConfig', () => {
+  test('has the defaults of the contract', () => {
+    expect(readConfig({ HOST: '' })).toMatchObject({
+      host: '127.0.0.1',
+      port: 4_000,
+      cache: true,
+      cacheTtlSeconds: 604_800,
+      memoryCacheMb: 128,
+      batchWindowMs: 2,
+      providerConcurrency: 8,
+      providerTimeoutMs: 30_000,
+      providerRetries: 3,
+      breakerMs: 10_000,
+      queueLimit: 10_000,
+      maxTexts: 2_048,
+      maxBodyBytes: 16_777_216,
+      drainMs: 10_000,
+      logLevel: 'info',
+      redisUrls: [],
+      apiKeys: [],
+      warnings: [],
+    });
+  });
+
+  test.each([
+    ['PORT', '65536', /expected a whole number of the port, 0 to 65535, got "65536"; for example PORT=4000/],
+    ['PORT', '4000.5', /PORT/],
+    ['EMBEDQL_CACHE', 'maybe', /expected on or off, got "maybe"; for example EMBEDQL_CACHE=off/],
+    ['EMBEDQL_CACHE_TTL', '-1', /EMBEDQL_CACHE_TTL=604800/],
+    ['EMBEDQL_BATCH_WINDOW_MS', '2ms', /milliseconds/],
+    ['LOG_LEVEL', 'loud', /one of trace, debug/],
+    ['OPENAI_BASE_URL', 'example.org', /http:\/\/ or https:\/\//],
+    ['REDIS_URL', 'http://127.0.0.1', /redis:\/\//],
+    ['EMBEDQL_API_KEYS', 'a,,b', /none empty/],
+  ])('%s=%s stops the start with one line', (name, value, message) => {
+    expect(() => readConfig({ [name]: value })).toThrow(message);
+    expect(() => readConfig({ [name]: value })).toThrow(/^[^\n]+$/);
+  });
+
+  test('never repeats a secret', () => {
+    expect(() => readConfig({ REDIS_URL: 'rediss//:hunter2@host' })).toThrow(/^(?!.*hunter2)/s);
+  });
+
+  test('warns of names it does not know, with the nearest', () => {
+    expect(readConfig({ EMBEDQL_CACHE_TLL: '5', OTHER: 'x' }).warnings).toEqual([
+      'EMBEDQL_CACHE_TLL is not a setting of EmbedQL; did you mean EMBEDQL_CACHE_TTL?',
+    ]);
+  });
+
+  test('reads lists and switches', () => {
+    const config = readConfig({
+      EMBEDQL_API_KEYS: 'a, b',
+      REDIS_URL: 'redis://a:1,redis://b:2',
+      EMBEDQL_CACHE: 'OFF',
+    });
+    expect(config.apiKeys).toEqual(['a', 'b']);
+    expect(config.redisUrls).toEqual(['redis://a:1', 'redis://b:2']);
+    expect(config.cache).toBe(false);
+  });
+});
+
+describe('readModelsFile', () => {
+  const write = (content: unknown) => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'embedql-models-')), 'models.json');
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+    return file;
+  };
+  const entry = { name: 'm', provider: 'openai', dimension: 8 };
+
+  test('fills in what an entry leaves out', () => {
+    expect(readModelsFile(write({ models: [entry, { ...entry, name: 'l', provider: 'local' }] }))).toEqual([
+      {
+        ...entry,
+        maxBatchSize: 100,
+        maxInputTokens: 8_191,
+        maxBatchTokens: 300_000,
+        costPer1kTokens: null,
+        supportsDimensions: false,
+      },
+      {
+        ...entry,
+        name: 'l',
+        provider: 'local',
+        maxBatchSize: 32,
+        maxInputTokens: 512,
+        costPer1kTokens: 0,
+        supportsDimensions: false,
+      },
+    ]);
+  });
+
+  test.each([
+    ['no JSON', '{', /is not JSON/],
+    ['no list', {}, /models:/],
+    [
+      'a wrong number',
+      { models: [entry, { ...entry, name: 'b', dimension: -1 }] },
+      /models\[1\]\.dimension:/,
+    ],
+    ['an option nobody knows', { models: [{ ...entry, dimensions: 3 }] }, /models\[0\]: .*dimensions/],
+    ['a provider nobody knows', { models: [{ ...entry, provider: 'acme' }] }, /models\[0\]\.provider:/],
+    ['a name twice', { models: [entry, entry] }, /models\[1\]\.name: is the name of models\[0\] too/],
+    ['a folder outside', { models: [{ ...entry, id: '../../etc' }] }, /models\[0\]\.id: must not lead out/],
+    ['a base URL that is none', { models: [{ ...entry, baseUrl: 'ftp://x' }] }, /models\[0\]\.baseUrl:/],
+  ])('%s stops the start with the path of what is wrong', (_name, content, message) => {
+    expect(() => readModelsFile(write(content))).toThrow(message);
+  });
+
+  test('a file that is not there', () => {
+    expect(() => readModelsFile('/nowhere/models.json')).toThrow(/cannot be read/);
+  });
+});
