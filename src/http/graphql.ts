@@ -40,7 +40,7 @@ export function createGraphQLHandler(
     maskedErrors: { maskError: codedError },
     context: ({ request, role }) => {
       const loader = new OperationLoader(services.embedder, request.signal);
-      const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.prefetch(requests));
+      const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
       return { ...services, role, loader, lookAhead };
     },
     plugins: [

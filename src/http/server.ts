@@ -5,6 +5,7 @@ import { EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
 import type { Role } from '../schema/context.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Authenticate } from './auth.ts';
+import { Connections } from './connections.ts';
 import { sendError } from './respond.ts';
 
 export type Handler = (
@@ -51,6 +52,8 @@ export function createHttpServer({ routes, authenticate, log }: HttpServerOption
     }
   });
 
+  const connections = new Connections(server);
+
   async function dispatch(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = byPath.get(pathOf(request));
     if (!route) return sendError(response, 404, notFound(routes));
@@ -66,10 +69,8 @@ export function createHttpServer({ routes, authenticate, log }: HttpServerOption
     async close(drainMs) {
       closing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // A connection that falls idle after its last answer is of no use any more.
-      const idle = setInterval(() => server.closeIdleConnections(), 50);
-      await Promise.race([closed, sleep(drainMs)]);
-      clearInterval(idle);
+      connections.closeWhenIdle();
+      await Promise.race([closed, sleep(drainMs, undefined, { ref: false })]);
       server.closeAllConnections();
       await closed;
     },

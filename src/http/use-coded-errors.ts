@@ -12,8 +12,9 @@ export function useCodedErrors(log: Log): Plugin {
         if (!isFailed(part)) continue;
         const errors = part.errors.map((error) => {
           const coded = codedError(error);
-          if (coded.extensions['code'] !== 'INTERNAL_SERVER_ERROR') return coded;
-          log.error({ err: coded.originalError ?? coded, path: coded.path }, 'internal error');
+          // Errors without a cause are told to the client as they are; there is nothing more to know.
+          if (!coded.originalError) return coded;
+          log.error({ err: coded.originalError, path: coded.path }, 'internal error');
           return new GraphQLError(coded.message, {
             nodes: coded.nodes,
             path: coded.path,

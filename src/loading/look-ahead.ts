@@ -35,11 +35,11 @@ interface Run<Request> {
  * asked for before it has run. The executor is left alone; it finds its answers waiting.
  */
 export class LookAhead<Context, Request> {
-  readonly #prefetch: (requests: readonly Request[]) => void;
+  readonly #beginRun: (requests: readonly Request[]) => void;
   readonly #runs = new Map<string, Run<Request>>();
 
-  constructor(prefetch: (requests: readonly Request[]) => void) {
-    this.#prefetch = prefetch;
+  constructor(beginRun: (requests: readonly Request[]) => void) {
+    this.#beginRun = beginRun;
   }
 
   /** Looks at the whole operation. @returns how many requests its fields will make. */
@@ -81,7 +81,7 @@ export class LookAhead<Context, Request> {
     const run = this.#runs.get(String(responseKey));
     if (!run || run.started) return;
     run.started = true;
-    this.#prefetch(run.requests);
+    this.#beginRun(run.requests);
   }
 }
 

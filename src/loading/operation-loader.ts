@@ -18,8 +18,13 @@ export class OperationLoader {
     );
   }
 
-  /** Asks for texts ahead of those who will wait for them; errors are left to them. */
-  prefetch(requests: readonly EmbedRequest[]): void {
+  /**
+   * Begins a run of fields with all that they will ask for; errors are left to those who wait. What an earlier
+   * run got is forgotten: between the two something with effects has run, so the same text is asked for anew.
+   */
+  beginRun(requests: readonly EmbedRequest[]): void {
+    this.#loader.clearAll();
+    this.#charged.clear();
     for (const request of requests) this.#loader.load(request).catch(() => {});
   }
 
