@@ -23,7 +23,7 @@ export class Catalogue {
     const model = this.#byName.get(name) ?? this.#sentenceTransformers(name);
     if (model) return model;
     const known = [...this.#byName.keys()];
-    const nearest = known.find((candidate) => distance(candidate, name) <= 3);
+    const nearest = known.find((candidate) => distance(candidate, name) <= 2);
     const hint = nearest ? ` Did you mean ${nearest}?` : '';
     throw new EmbedQLError(
       'MODEL_NOT_FOUND',

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const children: ChildProcess[] = [];
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+async function start(args: string[], env: NodeJS.ProcessEnv, ready: RegExp): Promise<RegExpExecArray> {
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  let output = '';
+  for (;;) {
+    const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+    output += chunk;
+    const match = ready.exec(output);
+    if (!match) continue;
+    child.stdout.resume();
+    return match;
+  }
+}
+
+export interface BenchProvider {
+  /** With `/v1`. */
+  url: string;
+  env: Record<string, string>;
+  /** Calls since the last time this was asked. */
+  calls(): Promise<number>;
+}
+
+export async function startBenchProvider(delayMs: number): Promise<BenchProvider> {
+  const file = fileURLToPath(new URL('./provider.ts', import.meta.url));
+  const [port] = await start(['--import', 'tsx', file, String(delayMs)], {}, /^\d+/);
+  const origin = `http://127.0.0.1:${port}`;
+  return {
+    url: `${origin}/v1`,
+    env: { OPENAI_API_KEY: 'sk-bench', OPENAI_BASE_URL: `${origin}/v1` },
+    calls: async () => Number(await (await fetch(`${origin}/calls`)).text()),
+  };
+}
+
+/** The built server in a process of its own. @returns its address. */
+export async function startServer(env: NodeJS.ProcessEnv): Promise<string> {
+  const file = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url));
+  const [, url] = await start([file, 'serve'], { PORT: '0', ...env }, /(http:\/\/[\d.:]+)\/graphql/);
+  return url!;
+}
+
+/** Sends an operation and gives back its data. @throws where it has errors. */
+export async function graphql(
+  url: string,
+  query: string,
+  variables?: object,
+): Promise<Record<string, unknown>> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = (await response.json()) as {
+    data: Record<string, unknown>;
+    errors?: Array<{ message: string }>;
+  };
+  if (errors) throw new Error(errors[0]!.message);
+  return data;
+}
