@@ -4,10 +4,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 const delayMs = Number(process.argv[2] ?? 20);
-const dimension = 1_536;
-const embedding = Buffer.from(new Float32Array(dimension).fill(1 / Math.sqrt(dimension)).buffer).toString(
-  'base64',
-);
+const encode = (dimension: number) =>
+  Buffer.from(new Float32Array(dimension).fill(1 / Math.sqrt(dimension)).buffer).toString('base64');
+/** By model; any other has 1,536 numbers. */
+const embeddings: Record<string, string> = { tiny: encode(8) };
+const large = encode(1_536);
 let calls = 0;
 
 const server = createServer((request, response) => {
@@ -21,7 +22,11 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    const { input } = JSON.parse(Buffer.concat(chunks).toString()) as { input: string | string[] };
+    const { input, model } = JSON.parse(Buffer.concat(chunks).toString()) as {
+      input: string | string[];
+      model: string;
+    };
+    const embedding = embeddings[model] ?? large;
     const count = Array.isArray(input) ? input.length : 1;
     const data = Array.from({ length: count }, (_, index) => `{"index":${index},"embedding":"${embedding}"}`);
     const body = `{"data":[${data.join(',')}],"usage":{"prompt_tokens":${count * 4},"total_tokens":${count * 4}}}`;

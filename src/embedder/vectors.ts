@@ -19,6 +19,16 @@ export function vectorToBase64(vector: Float32Array): string {
   return vectorToBytes(vector).toString('base64');
 }
 
+/** Reads base64 of little-endian float32 bytes, straight into the vector's own memory. */
+export function vectorFromBase64(base64: string): Float32Array {
+  const bytes = Buffer.byteLength(base64, 'base64');
+  const vector = new Float32Array(Math.floor(bytes / 4));
+  const view = Buffer.from(vector.buffer);
+  view.write(base64, 'base64');
+  if (!littleEndian) view.swap32();
+  return vector;
+}
+
 export function isFiniteVector(vector: Float32Array): boolean {
   for (const value of vector) if (!Number.isFinite(value)) return false;
   return true;

@@ -8,6 +8,7 @@ import { codedError } from '../schema/coded-error.ts';
 import type { Context, Role, Services } from '../schema/context.ts';
 import { createSchema } from '../schema/schema.ts';
 import type { Log } from '../telemetry/log.ts';
+import { boundedDocumentCache } from './document-cache.ts';
 import { createGraphiQLRenderer, graphiqlOptions } from './graphiql.ts';
 import { useCodedErrors } from './use-coded-errors.ts';
 import { useLookAhead } from './use-look-ahead.ts';
@@ -37,6 +38,7 @@ export function createGraphQLHandler(
     cors: false,
     multipart: false,
     maxRequestBodySize: config.maxBodyBytes,
+    parserAndValidationCache: boundedDocumentCache(),
     maskedErrors: { maskError: codedError },
     context: ({ request, role }) => {
       const loader = new OperationLoader(services.embedder, request.signal);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EmbedQLError } from '../../embedder/errors.ts';
 import type { ModelSpec } from '../../embedder/model.ts';
-import { isFiniteVector, vectorFromBytes } from '../../embedder/vectors.ts';
+import { isFiniteVector, vectorFromBase64 } from '../../embedder/vectors.ts';
 
 /** What an OpenAI-compatible server answers, base64 or not; nothing of it is trusted. */
 const responseSchema = z.object({
@@ -46,10 +46,7 @@ export function readResponse(body: unknown, texts: number, spec: ModelSpec): Rea
 }
 
 function readVector(embedding: string | number[], spec: ModelSpec): Float32Array {
-  const vector =
-    typeof embedding === 'string'
-      ? vectorFromBytes(Buffer.from(embedding, 'base64'))
-      : Float32Array.from(embedding);
+  const vector = typeof embedding === 'string' ? vectorFromBase64(embedding) : Float32Array.from(embedding);
   if (vector.length !== spec.dimension) {
     throw new EmbedQLError(
       'PROVIDER_ERROR',
