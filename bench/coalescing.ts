@@ -4,7 +4,7 @@
 //   npm run bench:coalescing
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { graphql, startBenchProvider, startServer } from './processes.ts';
+import { graphql, startBareYoga, startBenchProvider, startServer } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
 
 const delayMs = 20;
@@ -30,6 +30,7 @@ const server = await startServer({
   EMBEDQL_MODELS_FILE: modelsFile,
   EMBEDQL_PROVIDER_CONCURRENCY: String(concurrency),
 });
+const bareYoga = await startBareYoga();
 
 let texts = 0;
 function aliases(n: number, model = 'text-embedding-3-small'): string {
@@ -55,7 +56,11 @@ async function measure(work: () => Promise<unknown>, times = rounds): Promise<{ 
 }
 
 print(`${machine()}; provider ${delayMs} ms; median of ${rounds}`);
-for (let i = 0; i < 20; i++) await graphql(server, aliases(100));
+for (let i = 0; i < 40; i++) {
+  await graphql(server, aliases(100));
+  await graphql(server, aliases(100, 'tiny'));
+  await graphql(bareYoga, aliases(100));
+}
 const single = await measure(() => graphql(server, aliases(1)), 15);
 
 print('\naliases in one operation');
@@ -63,6 +68,7 @@ const rows: Array<Array<string | number>> = [];
 for (const n of [1, 10, 100, 1_000]) {
   const ours = await measure(() => graphql(server, aliases(n)));
   const light = await measure(() => graphql(server, aliases(n, 'tiny')));
+  const floor = await measure(() => graphql(bareYoga, aliases(n)));
   // A thousand one by one take half a minute; a tenth of them, ten times.
   const share = n === 1_000 ? 10 : 1;
   const serial = await measure(() => oneByOne(n / share), n >= 100 ? 1 : 3);
@@ -78,6 +84,7 @@ for (const n of [1, 10, 100, 1_000]) {
     `${Math.round((100 * providerMs) / ours.ms)} %`,
     perField(ours.ms),
     perField(light.ms),
+    perField(floor.ms + providerMs),
   ]);
 }
 table(

@@ -50,6 +50,14 @@ export async function startServer(env: NodeJS.ProcessEnv): Promise<string> {
   return url!;
 }
 
+/** Bare Yoga in a process of its own. @returns its address. */
+export async function startBareYoga(): Promise<string> {
+  const file = fileURLToPath(new URL('./bare-yoga.ts', import.meta.url));
+  const env = { NODE_ENV: 'production' };
+  const [, url] = await start(['--import', 'tsx', file], env, /(http:\/\/[\d.:]+)\/graphql/);
+  return url!;
+}
+
 /** Sends an operation and gives back its data. @throws where it has errors. */
 export async function graphql(
   url: string,

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
-import { runCli } from './cli.ts';
 
 if (existsSync('.env')) process.loadEnvFile('.env');
+// graphql-js checks much more at every value where this is not set; it reads it when it is loaded.
+process.env['NODE_ENV'] ??= 'production';
+const { runCli } = await import('./cli.ts');
 
 process.exit(
   await runCli({

@@ -112,14 +112,17 @@ export class Pipeline {
       if (!hits[i] && !this.#computing.has(key) && !this.#lookups.has(key)) unseen.add(key);
     }
     if (unseen.size > 0) this.#startLookup([...unseen]);
-    await Promise.all(
-      keys.map(async (key, i) => {
-        if (hits[i] || !requests[i]!.useCache) return;
-        const lookup = this.#lookups.get(key);
+    const waits: Array<Promise<void>> = [];
+    for (const [i, key] of keys.entries()) {
+      const lookup = hits[i] || !requests[i]!.useCache ? undefined : this.#lookups.get(key);
+      if (!lookup) continue;
+      const wait = async () => {
         // Somebody may have computed it while the cache was being asked.
-        if (lookup) hits[i] = (await lookup) ?? this.#cache.peek(key);
-      }),
-    );
+        hits[i] = (await lookup) ?? this.#cache.peek(key);
+      };
+      waits.push(wait());
+    }
+    await Promise.all(waits);
     return hits;
   }
 
