@@ -1,24 +1,30 @@
 import type { IncomingMessage } from 'node:http';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
+import { connectRedis } from './cache/redis/commands.ts';
+import { RedisTier } from './cache/redis/redis-tier.ts';
+import { TieredCache } from './cache/tiers.ts';
 import type { Config, Environment } from './config/config.ts';
 import { ConfigError } from './config/config.ts';
 import { readModelsFile } from './config/models-file.ts';
 import { Accounting } from './embedder/accounting.ts';
-import type { Cache } from './embedder/cache.ts';
+import type { Cache, CacheEvents } from './embedder/cache.ts';
 import { Catalogue } from './embedder/catalogue.ts';
 import { Embedder } from './embedder/embedder.ts';
 import { toEmbedQLError } from './embedder/errors.ts';
+import { fanOut } from './embedder/events.ts';
 import type { ModelSpec } from './embedder/model.ts';
 import { createAuthenticate } from './http/auth.ts';
 import { createGraphQLHandler, graphqlPath } from './http/graphql.ts';
 import { createReadiness, health } from './http/health.ts';
+import { createMetricsPage } from './http/metrics.ts';
 import { createHttpServer, type Route } from './http/server.ts';
 import { builtinModels } from './providers/builtin-models.ts';
 import { openModels } from './providers/open-models.ts';
 import type { Services } from './schema/context.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Progress } from './telemetry/progress.ts';
+import { PrometheusMetrics } from './telemetry/prometheus.ts';
 import { version } from './version.ts';
 
 export interface AppOptions {
@@ -41,13 +47,15 @@ export interface App {
 export function createApp({ config, env, log, progress }: AppOptions): App {
   const specs = modelSpecs(config);
   const accounting = new Accounting(specs);
-  const cache = createCache(config);
+  const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
+  const events = fanOut([accounting, prometheus]);
+  const { cache, redis } = createCache(config, prometheus, log);
   const models = openModels(specs, {
     env,
     modelsDir: config.modelsDir,
     log,
     progress,
-    events: accounting,
+    events,
     reliability: {
       concurrency: config.providerConcurrency,
       timeoutMs: config.providerTimeoutMs,
@@ -56,10 +64,10 @@ export function createApp({ config, env, log, progress }: AppOptions): App {
     },
   });
   const catalogue = new Catalogue(models, defaultModelName(config, specs));
-  const embedder = new Embedder({
+  const embedder: Embedder = new Embedder({
     catalogue,
     cache,
-    events: accounting,
+    events,
     windowMs: config.batchWindowMs,
     queueLimit: config.queueLimit,
   });
@@ -79,6 +87,7 @@ export function createApp({ config, env, log, progress }: AppOptions): App {
       guarded: false,
       handle: (_request, response) => void response.writeHead(302, { location: graphqlPath }).end(),
     },
+    { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
     { path: '/health', guarded: false, handle: health },
     {
       path: '/ready',
@@ -91,7 +100,7 @@ export function createApp({ config, env, log, progress }: AppOptions): App {
   return {
     services,
     async start() {
-      await prepareDefaultModel(catalogue, log);
+      await Promise.all([prepareDefaultModel(catalogue, log), redis?.ready(redisStartMs)]);
       return server.listen(config.host, config.port);
     },
     async stop() {
@@ -101,6 +110,9 @@ export function createApp({ config, env, log, progress }: AppOptions): App {
     },
   };
 }
+
+/** Milliseconds that the start waits for Redis, so that the first requests find it. It starts without, too. */
+const redisStartMs = 1_000;
 
 /** The built-in models, with those of the models file added or in their place. */
 export function modelSpecs({ modelsFile }: Pick<Config, 'modelsFile'>): ModelSpec[] {
@@ -116,9 +128,13 @@ function defaultModelName(config: Config, specs: readonly ModelSpec[]): string {
   throw new ConfigError(`EMBEDQL_DEFAULT_MODEL: there is no model ${name}; for example one of ${known}`);
 }
 
-function createCache(config: Config): Cache {
-  if (!config.cache) return noCache;
-  return new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds: config.cacheTtlSeconds });
+function createCache(config: Config, events: CacheEvents, log: Log): { cache: Cache; redis?: RedisTier } {
+  const ttlSeconds = config.cacheTtlSeconds;
+  if (!config.cache) return { cache: noCache };
+  const memory = new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds });
+  if (config.redisUrls.length === 0) return { cache: memory };
+  const redis = new RedisTier(connectRedis(config.redisUrls), { ttlSeconds, events, log });
+  return { cache: new TieredCache(memory, redis), redis };
 }
 
 /** Fetches what the default model needs. A failure is told and stops nothing: it is tried again when it is asked for. */

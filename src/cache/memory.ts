@@ -16,12 +16,14 @@ export class MemoryCache implements Cache {
   readonly backend = 'memory';
   readonly degraded = false;
   readonly #entries: LRUCache<string, CacheHit>;
+  readonly #ttlMs: number;
 
   constructor(options: MemoryCacheOptions) {
+    this.#ttlMs = options.ttlSeconds * 1000;
     this.#entries = new LRUCache({
       maxSize: options.maxBytes,
       sizeCalculation: (hit) => hit.vector.byteLength + overheadBytes,
-      ttl: options.ttlSeconds * 1000,
+      ttl: this.#ttlMs,
     });
   }
 
@@ -41,6 +43,14 @@ export class MemoryCache implements Cache {
     for (const [key, { vector, tokens, truncated }] of entries) {
       this.#entries.set(key, { vector, tokens, truncated, tier: 'memory' });
     }
+  }
+
+  /** Keeps what another tier had, for what is left of its life. @param writtenAt seconds since 1970 */
+  keep(key: string, value: CachedVector, writtenAt: number): void {
+    const age = Date.now() - writtenAt * 1000;
+    const ttl = this.#ttlMs === 0 ? 0 : Math.floor(this.#ttlMs - age);
+    // lru-cache takes 0 for ever, so what has just run out is not kept.
+    if (this.#ttlMs === 0 || ttl > 0) this.#entries.set(key, { ...value, tier: 'memory' }, { ttl });
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,12 @@ export interface CacheHit extends CachedVector {
   readonly tier: CacheTier;
 }
 
+/** What a cache tells as it happens. */
+export interface CacheEvents {
+  /** Something that should have worked did not; the answer was a miss, or was not kept. */
+  cacheError(operation: 'read' | 'write' | 'decode'): void;
+}
+
 /** What serves at the moment. */
 export type CacheBackend = 'redis' | 'memory' | 'none';
 

@@ -3,6 +3,7 @@ import type { Cache, CachedVector, CacheHit } from './cache.ts';
 import { cacheKey } from './cache-key.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { CacheTier, EmbedderEvents } from './events.ts';
+import { Lookup } from './lookup.ts';
 import type { EmbeddingModel, FittedText, TextKind } from './model.ts';
 import { Scheduler, type Task } from './scheduler.ts';
 import { type Seat, SingleFlight, type Started } from './single-flight.ts';
@@ -58,11 +59,12 @@ export class Pipeline {
   readonly #events: EmbedderEvents;
   readonly #scheduler: Scheduler<ComputeTask, CachedVector>;
   readonly #computing = new SingleFlight<CachedVector, Computation>();
-  readonly #lookups = new Map<string, Promise<CacheHit | undefined>>();
+  readonly #lookup: Lookup;
 
   constructor(model: EmbeddingModel, cache: Cache, events: EmbedderEvents, options: PipelineOptions) {
     this.model = model;
     this.#cache = cache;
+    this.#lookup = new Lookup(cache, model.spec.dimension);
     this.#events = events;
     this.#scheduler = new Scheduler<ComputeTask, CachedVector>({
       model: model.spec.name,
@@ -86,7 +88,11 @@ export class Pipeline {
     try {
       const identity = await this.model.identity();
       const keys = requests.map(({ kind, text }) => cacheKey(identity, kind, text));
-      const hits = await this.#lookUp(requests, keys);
+      const hits = await this.#lookup.find(
+        keys,
+        (i) => requests[i]!.useCache,
+        (key) => this.#computing.has(key),
+      );
       const answers: Array<Answer | EmbedQLError | undefined> = hits.map(
         (hit, i) => hit && this.#fromCache(hit, requests[i]!),
       );
@@ -96,44 +102,6 @@ export class Pipeline {
     } catch (error) {
       const shown = toEmbedQLError(error);
       return requests.map(() => shown);
-    }
-  }
-
-  /** What the cache has. Two who miss the same key at the same time look it up once. */
-  async #lookUp(
-    requests: readonly TextRequest[],
-    keys: readonly string[],
-  ): Promise<Array<CacheHit | undefined>> {
-    const hits: Array<CacheHit | undefined> = new Array(keys.length).fill(undefined);
-    const unseen = new Set<string>();
-    for (const [i, key] of keys.entries()) {
-      if (!requests[i]!.useCache) continue;
-      hits[i] = this.#cache.peek(key);
-      if (!hits[i] && !this.#computing.has(key) && !this.#lookups.has(key)) unseen.add(key);
-    }
-    if (unseen.size > 0) this.#startLookup([...unseen]);
-    const waits: Array<Promise<void>> = [];
-    for (const [i, key] of keys.entries()) {
-      const lookup = hits[i] || !requests[i]!.useCache ? undefined : this.#lookups.get(key);
-      if (!lookup) continue;
-      const wait = async () => {
-        // Somebody may have computed it while the cache was being asked.
-        hits[i] = (await lookup) ?? this.#cache.peek(key);
-      };
-      waits.push(wait());
-    }
-    await Promise.all(waits);
-    return hits;
-  }
-
-  #startLookup(keys: string[]): void {
-    const found = this.#cache.getMany(keys);
-    for (const [i, key] of keys.entries()) {
-      const lookup = found.then((hits) => {
-        this.#lookups.delete(key);
-        return hits[i];
-      });
-      this.#lookups.set(key, lookup);
     }
   }
 

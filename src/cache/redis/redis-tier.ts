@@ -1,0 +1,197 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CachedVector, CacheEvents } from '../../embedder/cache.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
+import type { RedisCommands } from './commands.ts';
+import { late, within } from './within.ts';
+
+export interface RedisTierOptions {
+  /** Seconds that an entry lives; 0 means for ever. */
+  ttlSeconds: number;
+  events: CacheEvents;
+  log: Log;
+}
+
+/** Milliseconds that a request waits for Redis at the most; after that, Redis is away. */
+const readMs = 100;
+
+/** Milliseconds between two questions to a Redis that is away. */
+const probeMs = 250;
+
+/** Milliseconds between two attempts at writing where writing has failed. */
+const retryWriteMs = 1_000;
+
+/** Bytes on their way to Redis; more are not written. A slow Redis must not fill our memory. */
+const maxPendingBytes = 64_000_000;
+
+/**
+ * The tier that replicas share. A Redis that is slow, gone or wrong makes misses, never errors: the first who
+ * meets it waits `readMs`, and nobody after that until it answers a ping again.
+ */
+export class RedisTier {
+  readonly #commands: RedisCommands;
+  readonly #options: RedisTierOptions;
+  #state: 'connecting' | 'up' | 'away' | 'closed' = 'connecting';
+  #lastError = 'no answer yet';
+  #pendingBytes = 0;
+  /** An entry that could not be written, though Redis answers: full, or read-only. */
+  #unwritten: readonly [key: string, value: Buffer] | undefined;
+  readonly #watching: Promise<void>;
+
+  constructor(commands: RedisCommands, options: RedisTierOptions) {
+    this.#commands = commands;
+    this.#options = options;
+    commands.onError((error) => {
+      this.#lastError = describe(error);
+    });
+    this.#watching = this.#watch();
+  }
+
+  /** Whether it is asked at the moment. */
+  get available(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** Whether it can be read and written. */
+  get healthy(): boolean {
+    return this.available && this.#unwritten === undefined;
+  }
+
+  /** Waits for the first answer, for `ms` at the most. */
+  async ready(ms: number): Promise<void> {
+    const end = performance.now() + ms;
+    while (this.#state === 'connecting' && performance.now() < end) await sleep(5);
+  }
+
+  /** Same length and order as `keys`; undefined for whatever cannot be had in time. */
+  async getMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
+    const nothing = keys.map(() => undefined);
+    if (!this.available || keys.length === 0) return nothing;
+    try {
+      const values = await within(readMs, this.#commands.getMany(keys));
+      if (values === late) {
+        this.#wentAway(`no answer within ${readMs} ms`);
+        this.#options.events.cacheError('read');
+        return nothing;
+      }
+      const failed = values.filter((value) => value instanceof Error);
+      if (failed.length === values.length) throw failed[0]!;
+      return values.map((value) => this.#read(value));
+    } catch (error) {
+      this.#options.events.cacheError('read');
+      if (!isAboutTheKey(error)) this.#wentAway(describe(error));
+      return nothing;
+    }
+  }
+
+  /** Returns at once; what cannot be written is only counted. */
+  setMany(entries: ReadonlyArray<readonly [key: string, value: CachedVector]>): void {
+    if (!this.available || entries.length === 0) return;
+    const writtenAt = Math.floor(Date.now() / 1000);
+    const values = entries.map(([key, value]) => [key, encodeVector({ ...value, writtenAt })] as const);
+    void this.#write(values);
+  }
+
+  async close(): Promise<void> {
+    // What has been computed was paid for: let it be written.
+    const end = performance.now() + 500;
+    while (this.available && this.#pendingBytes > 0 && performance.now() < end) await sleep(5);
+    this.#state = 'closed';
+    await this.#commands.close();
+    await this.#watching;
+  }
+
+  #read(value: Buffer | null | Error): StoredVector | undefined {
+    if (value === null) return undefined;
+    const stored = value instanceof Error ? undefined : decodeVector(value);
+    if (!stored) this.#options.events.cacheError(value instanceof Error ? 'read' : 'decode');
+    return stored;
+  }
+
+  async #write(entries: ReadonlyArray<readonly [key: string, value: Buffer]>): Promise<void> {
+    const bytes = entries.reduce((sum, [, value]) => sum + value.length, 0);
+    if (this.#pendingBytes + bytes > maxPendingBytes) return this.#options.events.cacheError('write');
+    this.#pendingBytes += bytes;
+    try {
+      const errors = await this.#commands.setMany(entries, this.#options.ttlSeconds);
+      const failed = errors.findIndex((error) => error !== null);
+      if (failed === -1) this.#writesAgain();
+      else this.#cannotWrite(errors[failed]!, entries[failed]!);
+    } catch (error) {
+      this.#cannotWrite(error, entries[0]!);
+    } finally {
+      this.#pendingBytes -= bytes;
+    }
+  }
+
+  #cannotWrite(error: unknown, entry: readonly [string, Buffer]): void {
+    this.#options.events.cacheError('write');
+    // A connection that broke is met by the next reader, too; full or read-only is met by writers alone.
+    if (!isReply(error) || this.#unwritten) return;
+    this.#unwritten = entry;
+    this.#options.log.warn(
+      { reason: describe(error) },
+      'Redis takes no writes; what is computed stays in memory',
+    );
+  }
+
+  #writesAgain(): void {
+    if (!this.#unwritten) return;
+    this.#unwritten = undefined;
+    this.#options.log.info('Redis takes writes again');
+  }
+
+  #wentAway(reason: string): void {
+    if (this.#state !== 'up') return;
+    this.#state = 'away';
+    this.#options.log.warn({ reason }, 'Redis is away; the memory tier serves');
+  }
+
+  /** Asks a Redis that is away whether it is back, and one that refuses writes whether it takes them. */
+  async #watch(): Promise<void> {
+    const started = performance.now();
+    let lastWrite = 0;
+    while (this.#state !== 'closed') {
+      if (!this.available) await this.#probe();
+      else if (this.#unwritten && performance.now() - lastWrite > retryWriteMs) {
+        lastWrite = performance.now();
+        await this.#write([this.#unwritten]);
+      }
+      // Down from the start is a change of state, too.
+      if (this.#state === 'connecting' && performance.now() - started > 1_000) {
+        this.#state = 'up';
+        this.#wentAway(this.#lastError);
+      }
+      await sleep(this.#state === 'connecting' ? 10 : probeMs, undefined, { ref: false });
+    }
+  }
+
+  async #probe(): Promise<void> {
+    const wasAway = this.#state === 'away';
+    try {
+      const answer = await within(readMs, this.#commands.ping());
+      if (answer === late || this.#state === 'closed') return;
+    } catch (error) {
+      this.#lastError = describe(error);
+      return;
+    }
+    this.#state = 'up';
+    if (wasAway) this.#options.log.info('Redis is back');
+  }
+}
+
+/** An error that Redis itself answered, as opposed to one of the connection. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** Something of another type lies under a key: no reason to stop asking for others. */
+function isAboutTheKey(error: unknown): boolean {
+  return isReply(error) && /^WRONGTYPE/.test((error as Error).message);
+}
+
+/** Enough to know what is wrong; addresses and credentials stay out. */
+function describe(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return code ?? /^[A-Z]{4,}/.exec(message ?? '')?.[0] ?? message ?? 'unknown';
+}

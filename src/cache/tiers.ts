@@ -1,0 +1,45 @@
+import type { Cache, CacheBackend, CachedVector, CacheHit } from '../embedder/cache.ts';
+import type { MemoryCache } from './memory.ts';
+import type { RedisTier } from './redis/redis-tier.ts';
+
+/** Memory in front of Redis. What Redis has is kept in memory, too, for as long as it would have lived there. */
+export class TieredCache implements Cache {
+  readonly #memory: MemoryCache;
+  readonly #redis: RedisTier;
+
+  constructor(memory: MemoryCache, redis: RedisTier) {
+    this.#memory = memory;
+    this.#redis = redis;
+  }
+
+  get backend(): CacheBackend {
+    return this.#redis.available ? 'redis' : 'memory';
+  }
+
+  get degraded(): boolean {
+    return !this.#redis.healthy;
+  }
+
+  peek(key: string): CacheHit | undefined {
+    return this.#memory.peek(key);
+  }
+
+  async getMany(keys: readonly string[]): Promise<Array<CacheHit | undefined>> {
+    const found = await this.#redis.getMany(keys);
+    return found.map((stored, i) => {
+      if (!stored) return undefined;
+      const { writtenAt, ...value } = stored;
+      this.#memory.keep(keys[i]!, value, writtenAt);
+      return { ...value, tier: 'redis' };
+    });
+  }
+
+  setMany(entries: ReadonlyArray<readonly [string, CachedVector]>): void {
+    this.#memory.setMany(entries);
+    this.#redis.setMany(entries);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#memory.close(), this.#redis.close()]);
+  }
+}

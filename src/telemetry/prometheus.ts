@@ -1,0 +1,130 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { costOf } from '../embedder/accounting.ts';
+import type { CacheEvents } from '../embedder/cache.ts';
+import type { EmbedderEvents, ProviderCall } from '../embedder/events.ts';
+import type { ModelSpec } from '../embedder/model.ts';
+
+export interface PrometheusOptions {
+  specs: readonly ModelSpec[];
+  /** Read at every scrape. */
+  queueDepths(): Array<{ model: string; texts: number }>;
+}
+
+/** Texts in a call: up to the 2,048 that OpenAI takes. */
+const batchSizes = [1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1_024, 2_048];
+const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** What the core and the cache do, as Prometheus reads it. Nothing here ever goes back. */
+export class PrometheusMetrics implements EmbedderEvents, CacheEvents {
+  readonly #registry = new Registry();
+  readonly #prices: ReadonlyMap<string, ModelSpec>;
+  readonly #embeddings: Counter<'model' | 'source'>;
+  readonly #calls: Counter<'model' | 'outcome'>;
+  readonly #batchSize: Histogram<'model'>;
+  readonly #duration: Histogram<'model'>;
+  readonly #tokens: Counter<'model'>;
+  readonly #cost: Counter<'model'>;
+  readonly #saved: Counter<'model'>;
+  readonly #cacheErrors: Counter<'operation'>;
+
+  constructor({ specs, queueDepths }: PrometheusOptions) {
+    const registers = [this.#registry];
+    this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
+    this.#embeddings = new Counter({
+      name: 'embedql_embeddings_total',
+      help: 'Embeddings by where they came from: provider, memory or redis.',
+      labelNames: ['model', 'source'],
+      registers,
+    });
+    this.#calls = new Counter({
+      name: 'embedql_provider_calls_total',
+      help: 'Calls to providers, retries included, by outcome: ok or an error code.',
+      labelNames: ['model', 'outcome'],
+      registers,
+    });
+    this.#batchSize = new Histogram({
+      name: 'embedql_provider_batch_size',
+      help: 'Texts in a provider call.',
+      labelNames: ['model'],
+      buckets: batchSizes,
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'embedql_provider_call_duration_seconds',
+      help: 'Time that a provider call took.',
+      labelNames: ['model'],
+      buckets: seconds,
+      registers,
+    });
+    this.#tokens = new Counter({
+      name: 'embedql_tokens_total',
+      help: 'Tokens that providers charged for.',
+      labelNames: ['model'],
+      registers,
+    });
+    this.#cost = new Counter({
+      name: 'embedql_cost_usd_total',
+      help: 'USD that providers charged.',
+      labelNames: ['model'],
+      registers,
+    });
+    this.#saved = new Counter({
+      name: 'embedql_cost_saved_usd_total',
+      help: 'USD that cache hits would have cost.',
+      labelNames: ['model'],
+      registers,
+    });
+    this.#cacheErrors = new Counter({
+      name: 'embedql_cache_errors_total',
+      help: 'Cache operations that failed without failing a request, by operation: read, write or decode.',
+      labelNames: ['operation'],
+      registers,
+    });
+    new Gauge({
+      name: 'embedql_queue_depth',
+      help: 'Texts that wait to be sent to a provider.',
+      labelNames: ['model'],
+      registers,
+      collect() {
+        for (const { model, texts } of queueDepths()) this.set({ model }, texts);
+      },
+    });
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+
+  /** The page that Prometheus scrapes. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  cacheHit(model: string, tier: string, tokens: number): void {
+    this.#embeddings.inc({ model, source: tier });
+    this.#saved.inc({ model }, this.#price(model, tokens));
+  }
+
+  cacheMisses(): void {}
+
+  joined(): void {}
+
+  computed(model: string, texts: number, tokens: number): void {
+    this.#embeddings.inc({ model, source: 'provider' }, texts);
+    this.#tokens.inc({ model }, tokens);
+    this.#cost.inc({ model }, this.#price(model, tokens));
+  }
+
+  providerCall({ model, texts, seconds: duration, outcome }: ProviderCall): void {
+    this.#calls.inc({ model, outcome });
+    this.#batchSize.observe({ model }, texts);
+    this.#duration.observe({ model }, duration);
+  }
+
+  cacheError(operation: string): void {
+    this.#cacheErrors.inc({ operation });
+  }
+
+  #price(model: string, tokens: number): number {
+    return costOf(tokens, this.#prices.get(model) ?? { costPer1kTokens: null });
+  }
+}
