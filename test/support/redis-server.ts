@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
@@ -80,5 +80,59 @@ export async function startRedis(args: readonly string[] = [], password = ''): P
       child.kill('SIGKILL');
       await once(child, 'exit');
     },
+  };
+}
+
+export interface SlowProxy {
+  port: number;
+  /** How long everything that Redis says is held back. */
+  delayMs: number;
+  close(): Promise<void>;
+}
+
+/** A way to Redis that can be made slow. */
+export async function startSlowProxy(redisPort: number): Promise<SlowProxy> {
+  const server = createServer((client) => {
+    const upstream = createConnection(redisPort, '127.0.0.1');
+    client.on('data', (chunk) => upstream.write(chunk));
+    upstream.on('data', (chunk) => setTimeout(() => client.write(chunk), proxy.delayMs));
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('close', () => other.destroy());
+      one.on('error', () => {});
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const proxy: SlowProxy = {
+    port: (server.address() as { port: number }).port,
+    delayMs: 0,
+    close: async () => void server.close(),
+  };
+  return proxy;
+}
+
+export interface RedisCluster {
+  /** As REDIS_URL wants them. */
+  urls: string;
+  nodes: RedisServer[];
+  stop(): Promise<void>;
+}
+
+/** Three masters that share the slots. */
+export async function startCluster(): Promise<RedisCluster> {
+  const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+  const nodes = await Promise.all([startRedis(options), startRedis(options), startRedis(options)]);
+  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'ignore' });
+  const isReady = async ({ client }: RedisServer) =>
+    (await client.cluster('INFO')).includes('cluster_state:ok');
+  while (!(await Promise.all(nodes.map(isReady))).every(Boolean))
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  return {
+    urls: nodes.map(({ url }) => url).join(','),
+    nodes,
+    stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
 }
