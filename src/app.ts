@@ -37,7 +37,9 @@ export interface AppOptions {
 
 export interface App {
   readonly services: Services;
-  /** Makes the default model ready as far as it can be, and listens. @returns the server's address. */
+  /** Makes the default model and Redis ready, as far as they can be. */
+  prepare(): Promise<void>;
+  /** Prepares and listens. @returns the server's address. */
   start(): Promise<string>;
   /** Finishes what is in flight and lets go of everything. */
   stop(): Promise<void>;
@@ -97,10 +99,15 @@ export function createApp({ config, env, log, progress }: AppOptions): App {
   ];
   const server = createHttpServer({ routes, authenticate: createAuthenticate(config), log });
 
+  const prepare = async () => {
+    await Promise.all([prepareDefaultModel(catalogue, log), redis?.ready(redisStartMs)]);
+  };
+
   return {
     services,
+    prepare,
     async start() {
-      await Promise.all([prepareDefaultModel(catalogue, log), redis?.ready(redisStartMs)]);
+      await prepare();
       return server.listen(config.host, config.port);
     },
     async stop() {

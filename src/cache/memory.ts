@@ -53,6 +53,8 @@ export class MemoryCache implements Cache {
     if (this.#ttlMs === 0 || ttl > 0) this.#entries.set(key, { ...value, tier: 'memory' }, { ttl });
   }
 
+  async flush(): Promise<void> {}
+
   async close(): Promise<void> {
     this.#entries.clear();
   }

@@ -7,5 +7,6 @@ export const noCache: Cache = {
   peek: () => undefined,
   getMany: async (keys) => keys.map(() => undefined),
   setMany: () => {},
+  flush: async () => {},
   close: async () => {},
 };

@@ -39,6 +39,10 @@ export class TieredCache implements Cache {
     this.#redis.setMany(entries);
   }
 
+  flush(): Promise<void> {
+    return this.#redis.flush();
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#memory.close(), this.#redis.close()]);
   }

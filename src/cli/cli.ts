@@ -5,8 +5,10 @@ import { EmbedQLError } from '../embedder/errors.ts';
 import { serve } from '../main.ts';
 import { createLog } from '../telemetry/log.ts';
 import { version } from '../version.ts';
+import { cacheStats, clearCache } from './cache.ts';
 import { listModels } from './models.ts';
 import { pullModel } from './pull.ts';
+import { warmCache } from './warm.ts';
 
 export interface CliOptions {
   /** Without the two that the system puts in front. */
@@ -46,6 +48,25 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .description('fetch the weights of a local model ahead of time')
     .argument('<model>', 'its name, such as all-MiniLM-L6-v2')
     .action(async (model: string) => out(await pullModel(model, readConfig(env), env)));
+  program
+    .command('warm')
+    .description('read texts, one a line, and make the cache have them')
+    .argument('<file>', 'a .txt or .jsonl file; - reads standard input')
+    .option('--model <name>', 'the model to embed them with; without it: the default model')
+    .action(async (file: string, { model }: { model?: string }) =>
+      out(await warmCache({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
+    );
+  const cache = program.command('cache').description('look after what lies in Redis');
+  cache
+    .command('stats')
+    .description('how much there is of each model')
+    .option('--model <name>', 'of this model alone')
+    .action(async ({ model }: { model?: string }) => out(await cacheStats(model, readConfig(env))));
+  cache
+    .command('clear')
+    .description('remove what a model has, without keeping Redis from serving others')
+    .requiredOption('--model <name>', 'the model; its name as `embedql models` lists it')
+    .action(async ({ model }: { model: string }) => out(await clearCache(model, readConfig(env))));
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {

@@ -1,8 +1,9 @@
 import type { Config, Environment } from '../config/config.ts';
 import type { ModelSpec } from '../embedder/model.ts';
 import { findWeights } from '../providers/local/weights/folder.ts';
+import { table } from './table.ts';
 
-const columns = ['NAME', 'PROVIDER', 'DIMENSION', 'TOKENS', 'BATCH', 'USD/1K TOKENS', 'STATE'] as const;
+const columns = ['NAME', 'PROVIDER', 'DIMENSION', 'TOKENS', 'BATCH', 'USD/1K TOKENS', 'STATE'];
 
 /** The catalogue as a table. */
 export async function listModels(
@@ -25,17 +26,7 @@ export async function listModels(
       await stateOf(spec, config, env),
     ]),
   );
-  const table = [[...columns], ...rows];
-  const widths = columns.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  return table
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  return table(columns, rows);
 }
 
 async function stateOf(spec: ModelSpec, config: Config, env: Environment): Promise<string> {

@@ -35,5 +35,7 @@ export interface Cache {
   getMany(keys: readonly string[]): Promise<Array<CacheHit | undefined>>;
   /** Keeps vectors, in one round trip. Returns at once; nobody waits for the writing. */
   setMany(entries: ReadonlyArray<readonly [key: string, value: CachedVector]>): void;
+  /** Resolves once what was to be kept has been written, or has been given up. */
+  flush(): Promise<void>;
   close(): Promise<void>;
 }

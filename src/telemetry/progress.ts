@@ -3,8 +3,11 @@ import type { Log } from './log.ts';
 
 /** One thing that takes a while. */
 export interface ProgressTask {
-  /** @param done in the unit that `total` was given in. */
-  update(done: number): void;
+  /**
+   * @param done in the unit that `total` was given in
+   * @param note what else is worth showing
+   */
+  update(done: number, note?: string): void;
   end(): void;
 }
 
@@ -22,17 +25,21 @@ export function terminalProgress(): Progress {
     start(label, totalBytes) {
       const bar = new SingleBar(
         {
-          format: `${label} {bar} {percentage}% | {done}/{size} MB | ETA {eta_formatted}`,
+          format: `${label} {bar} {percentage}% | {done}/{size} MB | ETA {eta_formatted} {note}`,
           hideCursor: true,
           stream: process.stderr,
         },
         Presets.shades_classic,
       );
-      bar.start(totalBytes, 0, { done: '0.0', size: megabytes(totalBytes) });
+      bar.start(totalBytes, 0, { done: '0.0', size: megabytes(totalBytes), note: '' });
       return {
-        update: (done) => bar.update(Math.min(done, totalBytes), { done: megabytes(done) }),
+        update: (done, note) =>
+          bar.update(Math.min(done, totalBytes || done), {
+            done: megabytes(done),
+            ...(note ? { note: `| ${note}` } : {}),
+          }),
         end: () => {
-          bar.update(totalBytes, { done: megabytes(totalBytes) });
+          if (totalBytes > 0) bar.update(totalBytes, { done: megabytes(totalBytes) });
           bar.stop();
         },
       };
@@ -47,11 +54,11 @@ export function loggedProgress(log: Log): Progress {
       let tenths = 0;
       log.info({ totalBytes }, `${label}: started`);
       return {
-        update(done) {
+        update(done, note) {
           const reached = totalBytes > 0 ? Math.floor((done / totalBytes) * 10) : 0;
           if (reached <= tenths || reached >= 10) return;
           tenths = reached;
-          log.info({ bytes: done, totalBytes }, `${label}: ${reached * 10} %`);
+          log.info({ bytes: done, totalBytes }, `${label}: ${reached * 10} %${note ? ` | ${note}` : ''}`);
         },
         end: () => log.info({ totalBytes }, `${label}: done`),
       };

@@ -1,4 +1,4 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { connectCluster, connectSingle, forServing } from './connect.ts';
 
 /** The few things that a cache asks of Redis, the same for one server and for a cluster. */
 export interface RedisCommands {
@@ -14,31 +14,13 @@ export interface RedisCommands {
   close(): Promise<void>;
 }
 
-/** Milliseconds after which a command that nobody waits for any more is given up. */
-const commandTimeoutMs = 1_000;
-
-/** Milliseconds without an answer after which a connection counts as dead. */
-const socketTimeoutMs = 3_000;
-
-const reconnectMs = (times: number) => Math.min(50 * times, 1_000);
-
-/** By default ioredis queues commands while it is offline and tries them for ever; a cache wants neither. */
-const options: RedisOptions = {
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-  connectTimeout: 2_000,
-  commandTimeout: commandTimeoutMs,
-  socketTimeout: socketTimeoutMs,
-};
-
 /** Connects in the background, for as long as it takes. Several addresses are the nodes of a cluster. */
 export function connectRedis(urls: readonly string[]): RedisCommands {
   return urls.length > 1 ? clusterCommands(urls) : singleCommands(urls[0]!);
 }
 
 function singleCommands(url: string): RedisCommands {
-  const redis = new Redis(url, { ...options, retryStrategy: reconnectMs });
+  const redis = connectSingle(url, forServing);
   return {
     getMany: (keys) => redis.mgetBuffer(...keys),
     async setMany(entries, ttlSeconds) {
@@ -56,25 +38,7 @@ function singleCommands(url: string): RedisCommands {
 }
 
 function clusterCommands(urls: readonly string[]): RedisCommands {
-  const nodes = urls.map((url) => new URL(url));
-  const [first] = nodes;
-  const { retryStrategy: _, enableOfflineQueue: __, ...redisOptions } = options;
-  const cluster = new Cluster(
-    nodes.map(({ hostname, port }) => ({ host: hostname, port: Number(port || 6_379) })),
-    {
-      enableOfflineQueue: false,
-      // Commands of the same tick go out as one pipeline for each node, whatever their slots.
-      enableAutoPipelining: true,
-      clusterRetryStrategy: reconnectMs,
-      slotsRefreshTimeout: 1_000,
-      redisOptions: {
-        ...redisOptions,
-        ...(first!.username ? { username: decodeURIComponent(first!.username) } : {}),
-        ...(first!.password ? { password: decodeURIComponent(first!.password) } : {}),
-        ...(first!.protocol === 'rediss:' ? { tls: {} } : {}),
-      },
-    },
-  );
+  const cluster = connectCluster(urls, forServing);
   return {
     getMany: async (keys) => Promise.all(keys.map((key) => cluster.getBuffer(key).catch(toError))),
     setMany: async (entries, ttlSeconds) =>

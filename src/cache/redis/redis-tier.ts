@@ -34,8 +34,10 @@ export class RedisTier {
   #state: 'connecting' | 'up' | 'away' | 'closed' = 'connecting';
   #lastError = 'no answer yet';
   #pendingBytes = 0;
+  readonly #writes = new Set<Promise<void>>();
   /** An entry that could not be written, though Redis answers: full, or read-only. */
   #unwritten: readonly [key: string, value: Buffer] | undefined;
+  readonly #closed = new AbortController();
   readonly #watching: Promise<void>;
 
   constructor(commands: RedisCommands, options: RedisTierOptions) {
@@ -89,14 +91,20 @@ export class RedisTier {
     if (!this.available || entries.length === 0) return;
     const writtenAt = Math.floor(Date.now() / 1000);
     const values = entries.map(([key, value]) => [key, encodeVector({ ...value, writtenAt })] as const);
-    void this.#write(values);
+    const writing = this.#write(values).finally(() => this.#writes.delete(writing));
+    this.#writes.add(writing);
+  }
+
+  /** Resolves once everything that is on its way has been written or given up. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#writes);
   }
 
   async close(): Promise<void> {
     // What has been computed was paid for: let it be written.
-    const end = performance.now() + 500;
-    while (this.available && this.#pendingBytes > 0 && performance.now() < end) await sleep(5);
+    await this.flush();
     this.#state = 'closed';
+    this.#closed.abort();
     await this.#commands.close();
     await this.#watching;
   }
@@ -162,7 +170,8 @@ export class RedisTier {
         this.#state = 'up';
         this.#wentAway(this.#lastError);
       }
-      await sleep(this.#state === 'connecting' ? 10 : probeMs, undefined, { ref: false });
+      const pauseMs = this.#state === 'connecting' ? 10 : probeMs;
+      await sleep(pauseMs, undefined, { ref: false, signal: this.#closed.signal }).catch(() => {});
     }
   }
 

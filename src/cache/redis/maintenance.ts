@@ -1,0 +1,90 @@
+import { Cluster, type Redis } from 'ioredis';
+import { keyPattern, parseKey } from '../../embedder/cache-key.ts';
+import { connectCluster, connectSingle, forMaintenance } from './connect.ts';
+
+/** What lies in Redis of one model identity. */
+export interface IdentityStats {
+  identity: string;
+  documents: number;
+  queries: number;
+  /** Bytes of the values, without what Redis needs for itself. */
+  bytes: number;
+}
+
+/** A connection for looking after the cache, as opposed to serving from it. */
+export interface Maintenance {
+  stats(model?: string): Promise<IdentityStats[]>;
+  /** Removes what a model has, or all there is. @returns how many entries. */
+  clear(model?: string): Promise<number>;
+  close(): void;
+}
+
+/** Keys that one step of a scan looks at. */
+const scanCount = 1_000;
+
+/**
+ * Walks the keys with SCAN, node by node in a cluster, and removes with UNLINK: neither keeps Redis from
+ * serving others, as KEYS and FLUSH would.
+ * @throws Error when Redis cannot be reached.
+ */
+export function openMaintenance(urls: readonly string[]): Maintenance {
+  const redis =
+    urls.length > 1 ? connectCluster(urls, forMaintenance) : connectSingle(urls[0]!, forMaintenance);
+  // Commands fail and tell; the events add nothing.
+  redis.on('error', () => {});
+
+  async function* scan(model: string | undefined): AsyncGenerator<{ node: Redis; keys: string[] }> {
+    const pattern = keyPattern(model);
+    if (redis instanceof Cluster && redis.status !== 'ready') await redis.exists('embed:ping');
+    for (const node of redis instanceof Cluster ? redis.nodes('master') : [redis]) {
+      let cursor = '0';
+      do {
+        const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount);
+        cursor = next;
+        const ours = keys.filter((key) => {
+          const parsed = parseKey(key);
+          return parsed && (model === undefined || isIdentityOf(parsed.identity, model));
+        });
+        if (ours.length > 0) yield { node, keys: ours };
+      } while (cursor !== '0');
+    }
+  }
+
+  return {
+    async stats(model) {
+      const byIdentity = new Map<string, IdentityStats>();
+      for await (const { node, keys } of scan(model)) {
+        const pipeline = node.pipeline();
+        for (const key of keys) pipeline.strlen(key);
+        const lengths = (await pipeline.exec())!;
+        for (const [i, key] of keys.entries()) {
+          const { identity, kind } = parseKey(key)!;
+          const stats = byIdentity.get(identity) ?? { identity, documents: 0, queries: 0, bytes: 0 };
+          stats[kind === 'doc' ? 'documents' : 'queries'] += 1;
+          stats.bytes += Number(lengths[i]![1] ?? 0);
+          byIdentity.set(identity, stats);
+        }
+      }
+      return [...byIdentity.values()].sort((a, b) => a.identity.localeCompare(b.identity));
+    },
+    async clear(model) {
+      let removed = 0;
+      for await (const { node, keys } of scan(model)) {
+        // One by one in a pipeline: keys of one command would have to share a slot in a cluster.
+        const pipeline = node.pipeline();
+        for (const key of keys) pipeline.unlink(key);
+        for (const [error, count] of (await pipeline.exec())!) {
+          if (error) throw error;
+          removed += Number(count);
+        }
+      }
+      return removed;
+    },
+    close: () => redis.disconnect(),
+  };
+}
+
+/** A local model's identities carry its weights behind an `@`. */
+function isIdentityOf(identity: string, model: string): boolean {
+  return identity === model || identity.startsWith(`${model}@`);
+}

@@ -1,0 +1,156 @@
+import type { Readable } from 'node:stream';
+import { type App, createApp } from '../app.ts';
+import { type Config, ConfigError, type Environment } from '../config/config.ts';
+import type { EmbedRequest } from '../embedder/embedder.ts';
+import { EmbedQLError } from '../embedder/errors.ts';
+import type { EmbeddingModel } from '../embedder/model.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createProgress } from '../telemetry/progress.ts';
+import { openTexts, type TextLine } from './text-lines.ts';
+
+export interface WarmOptions {
+  file: string;
+  model: string | undefined;
+  config: Config;
+  env: Environment;
+  stdin: Readable;
+  err(text: string): void;
+}
+
+interface Tally {
+  texts: number;
+  hits: number;
+  computed: number;
+  failed: number;
+  costUsd: number;
+}
+
+/** Texts that are asked for together, and how many such chunks are under way: enough to keep a provider busy. */
+const chunkSize = 500;
+const chunksUnderWay = 4;
+
+/**
+ * Reads texts and makes the cache have them. What has been computed is in Redis at once, so it can be
+ * interrupted and started again without paying twice.
+ * @returns a summary. @throws ConfigError, EmbedQLError.
+ */
+export async function warmCache({
+  file,
+  model: name,
+  config,
+  env,
+  stdin,
+  err,
+}: WarmOptions): Promise<string> {
+  if (config.redisUrls.length === 0 || !config.cache) {
+    throw new ConfigError(
+      'REDIS_URL: warming fills Redis, so it has to be set; for example REDIS_URL=redis://127.0.0.1:6379',
+    );
+  }
+  const log = createLog(config.logLevel);
+  const app = createApp({ config, env, log, progress: createProgress(log) });
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  process.once('SIGINT', interrupt);
+  try {
+    await app.prepare();
+    if (app.services.cache.degraded)
+      throw new EmbedQLError('PROVIDER_ERROR', 'Redis cannot be reached; check REDIS_URL.');
+    const model = app.services.catalogue.get(name);
+    await model.identity();
+    const source = await openTexts(file, stdin);
+    const progress = createProgress(log).start(`warming ${model.spec.name}`, source.totalBytes);
+    const tally = await warm(app, model, source.lines, {
+      err,
+      stopped: interrupted.signal,
+      queueLimit: config.queueLimit,
+      update: (bytes, { hits, costUsd }, rate) =>
+        progress.update(bytes, `${Math.round(rate)} texts/s | ${hits} hits | $${costUsd.toFixed(6)}`),
+    });
+    progress.end();
+    return summary(tally, interrupted.signal.aborted);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new ConfigError(`${file}: there is no such file`);
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt);
+    await app.stop();
+  }
+}
+
+interface WarmHooks {
+  err(text: string): void;
+  stopped: AbortSignal;
+  queueLimit: number;
+  update(bytes: number, tally: Tally, textsPerSecond: number): void;
+}
+
+async function warm(
+  app: App,
+  model: EmbeddingModel,
+  lines: AsyncIterable<TextLine>,
+  hooks: WarmHooks,
+): Promise<Tally> {
+  const tally: Tally = { texts: 0, hits: 0, computed: 0, failed: 0, costUsd: 0 };
+  const started = performance.now();
+  const underWay = new Set<Promise<void>>();
+  let bytes = 0;
+  let chunk: TextLine[] = [];
+  // All that is under way may have to wait in the queue at once.
+  const size = Math.max(1, Math.min(chunkSize, Math.floor(hooks.queueLimit / chunksUnderWay)));
+
+  const send = async (texts: TextLine[]) => {
+    await warmChunk(app, model, texts, tally, hooks);
+    for (const line of texts) bytes += line.bytes;
+    hooks.update(bytes, tally, (tally.texts * 1_000) / (performance.now() - started));
+  };
+  const start = async () => {
+    const sending = send(chunk).finally(() => underWay.delete(sending));
+    underWay.add(sending);
+    chunk = [];
+    if (underWay.size >= chunksUnderWay) await Promise.race(underWay);
+  };
+  for await (const line of lines) {
+    if (hooks.stopped.aborted) break;
+    if (line.problem) hooks.err(`line ${line.number} ${line.problem}; skipped\n`);
+    if (line.problem) tally.failed += 1;
+    if (line.text === undefined) bytes += line.bytes;
+    else chunk.push(line);
+    if (chunk.length === size) await start();
+  }
+  if (chunk.length > 0 && !hooks.stopped.aborted) await start();
+  await Promise.all(underWay);
+  return tally;
+}
+
+async function warmChunk(
+  app: App,
+  model: EmbeddingModel,
+  lines: TextLine[],
+  tally: Tally,
+  hooks: WarmHooks,
+): Promise<void> {
+  const { embedder, cache } = app.services;
+  const requests = lines.map(
+    ({ text }): EmbedRequest => ({ model, text: text!, kind: 'doc', useCache: true, truncate: true }),
+  );
+  const answers = await embedder.embedMany(requests);
+  // Not before it is written is it safe from being paid again.
+  await cache.flush();
+  for (const [i, answer] of answers.entries()) {
+    tally.texts += 1;
+    if (answer instanceof Error) {
+      tally.failed += 1;
+      hooks.err(`line ${lines[i]!.number} failed: ${answer.code}: ${answer.message}\n`);
+    } else if (answer.source === 'provider') {
+      tally.computed += 1;
+      tally.costUsd += answer.costUsd;
+    } else tally.hits += 1;
+  }
+}
+
+function summary({ texts, hits, computed, failed, costUsd }: Tally, interrupted: boolean): string {
+  const head = interrupted ? 'interrupted; start it again to go on: ' : '';
+  return `${head}${texts} texts: ${hits} were there, ${computed} computed, ${failed} failed, $${costUsd.toFixed(6)} paid\n`;
+}
