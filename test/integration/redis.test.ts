@@ -98,10 +98,11 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     };
     await ask(server, asked);
     await inRedis(100);
-    expect(await commands()).toMatchObject({ mget: 1, set: 100 });
+    // A lease on each, and each value; both as one packet.
+    expect(await commands()).toMatchObject({ mget: 1, eval: 1, unlink: 1, set: 200 });
     const other = await start();
     expect(await ask(other, asked)).toMatchObject({ cachedCount: 100, totalCost: 0 });
-    expect(await commands()).toMatchObject({ mget: 2, set: 100 });
+    expect(await commands()).toMatchObject({ mget: 2, eval: 1, unlink: 1, set: 200 });
     expect(provider.calls).toHaveLength(1);
   });
 
@@ -192,6 +193,27 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
       encodeVector({ vector: new Float32Array(3), tokens: 1, truncated: false, writtenAt: 0 }),
     );
     expect((await ask(await start(), asked)).cachedCount).toBe(0);
+  });
+
+  test('two replicas that get the same cold texts at the same moment pay once', async () => {
+    provider.delayMs = 80;
+    const replicas = [await start(), await start(), await start()];
+    const asked = many(20);
+    const answers = await Promise.all(replicas.map((replica) => ask(replica, asked)));
+    expect(provider.calls.map(({ input }) => input.length)).toEqual([20]);
+    expect(answers.map(({ cachedCount }) => cachedCount).sort((a, b) => a - b)).toEqual([0, 20, 20]);
+    expect(answers.filter(({ totalCost }) => totalCost > 0)).toHaveLength(1);
+    await until(async () => (await redis.client.keys('embed:lease:*')).length === 0);
+    provider.delayMs = 0;
+  });
+
+  test('a replica that promised and never delivers keeps nobody waiting for long', async () => {
+    provider.delayMs = 400;
+    const replicas = [await start(), await start()];
+    const asked = many(3);
+    await Promise.all(replicas.map((replica) => ask(replica, asked)));
+    expect(provider.calls.map(({ input }) => input.length)).toEqual([3, 3]);
+    provider.delayMs = 0;
   });
 
   test('what is computed by one replica is there for the other, and Prometheus tells the tiers apart', async () => {

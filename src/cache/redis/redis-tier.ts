@@ -12,8 +12,17 @@ export interface RedisTierOptions {
   log: Log;
 }
 
-/** Milliseconds that a request waits for Redis at the most; after that, Redis is away. */
+/** Milliseconds that Redis has for an answer; after that, it is away. */
 const readMs = 100;
+
+/** Milliseconds that a request waits in all, for Redis and for what another replica computes. */
+const waitMs = 240;
+
+/** Milliseconds between two looks for what another replica computes. */
+const pollMs = 20;
+
+/** Milliseconds after which a replica that said it computes something is not believed any more. */
+const leaseMs = 1_000;
 
 /** Milliseconds between two questions to a Redis that is away. */
 const probeMs = 250;
@@ -65,25 +74,51 @@ export class RedisTier {
     while (this.#state === 'connecting' && performance.now() < end) await sleep(5);
   }
 
-  /** Same length and order as `keys`; undefined for whatever cannot be had in time. */
+  /**
+   * Same length and order as `keys`; undefined for whatever cannot be had in time. Where another replica is
+   * computing a key at this moment, waits a little for it, so that it is paid for once.
+   */
   async getMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
-    const nothing = keys.map(() => undefined);
-    if (!this.available || keys.length === 0) return nothing;
-    try {
-      const values = await within(readMs, this.#commands.getMany(keys));
-      if (values === late) {
-        this.#wentAway(`no answer within ${readMs} ms`);
-        this.#options.events.cacheError('read');
-        return nothing;
-      }
-      const failed = values.filter((value) => value instanceof Error);
-      if (failed.length === values.length) throw failed[0]!;
-      return values.map((value) => this.#read(value));
-    } catch (error) {
-      this.#options.events.cacheError('read');
-      if (!isAboutTheKey(error)) this.#wentAway(describe(error));
-      return nothing;
+    const endsAt = performance.now() + waitMs;
+    const found = await this.#readMany(keys);
+    const missing = [...keys.keys()].filter((i) => !found[i]);
+    const elsewhere = await this.#computedElsewhere(missing.map((i) => keys[i]!));
+    let awaited = missing.filter((_, n) => elsewhere[n]);
+    while (awaited.length > 0 && this.available && performance.now() + pollMs + readMs < endsAt) {
+      await sleep(pollMs);
+      const arrived = await this.#readMany(awaited.map((i) => keys[i]!));
+      for (const [n, i] of awaited.entries()) found[i] = arrived[n];
+      awaited = awaited.filter((i) => !found[i]);
     }
+    return found;
+  }
+
+  async #readMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
+    const values = await this.#inTime(keys.length, () => this.#commands.getMany(keys));
+    if (!values) return keys.map(() => undefined);
+    const failed = values.filter((value) => value instanceof Error);
+    if (failed.length === values.length && !failed.some(isAboutTheKey)) this.#wentAway(describe(failed[0]));
+    return values.map((value) => this.#read(value));
+  }
+
+  /** Whether another replica is at each of these keys; if not, the others now know that we are. */
+  async #computedElsewhere(keys: readonly string[]): Promise<boolean[]> {
+    const taken = await this.#inTime(keys.length, async () => this.#commands.lease?.(keys, leaseMs));
+    return keys.map((_, i) => taken?.[i] === false);
+  }
+
+  /** What Redis answers; undefined where it is away, or is from now on. */
+  async #inTime<Result>(keys: number, ask: () => Promise<Result>): Promise<Result | undefined> {
+    if (!this.available || keys === 0) return undefined;
+    try {
+      const answer = await within(readMs, ask());
+      if (answer !== late) return answer;
+      this.#wentAway(`no answer within ${readMs} ms`);
+    } catch (error) {
+      if (!isReply(error)) this.#wentAway(describe(error));
+    }
+    this.#options.events.cacheError('read');
+    return undefined;
   }
 
   /** Returns at once; what cannot be written is only counted. */
