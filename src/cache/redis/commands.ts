@@ -45,7 +45,13 @@ function singleCommands(url: string): RedisCommands {
   return {
     getMany: (keys) => redis.mgetBuffer(...keys),
     async lease(keys, ms) {
-      const taken = (await redis.eval(leaseScript, keys.length, ...keys.map(leaseKey), ms, holder)) as number[];
+      const taken = (await redis.eval(
+        leaseScript,
+        keys.length,
+        ...keys.map(leaseKey),
+        ms,
+        holder,
+      )) as number[];
       return taken.map((one) => one === 1);
     },
     async setMany(entries, ttlSeconds) {

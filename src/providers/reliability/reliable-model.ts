@@ -112,7 +112,7 @@ export class ReliableModel implements EmbeddingModel {
         return await this.#breaker.execute(() => this.#attempt(texts, deadline));
       });
     } catch (error) {
-      throw this.#explain(error);
+      throw withRetryAfter(this.#explain(error), this.#pause.remainingMs);
     }
   }
 
@@ -173,7 +173,7 @@ export class ReliableModel implements EmbeddingModel {
         { retryable: true },
       );
     }
-    return withRetryAfter(toEmbedQLError(error), this.#pause.remainingMs);
+    return toEmbedQLError(error);
   }
 }
 
