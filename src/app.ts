@@ -21,6 +21,8 @@ import { createMetricsPage } from './http/metrics.ts';
 import { createHttpServer, type Route } from './http/server.ts';
 import { builtinModels } from './providers/builtin-models.ts';
 import { openModels } from './providers/open-models.ts';
+import type { Provider } from './providers/provider.ts';
+import { providers as registeredProviders } from './providers/registry.ts';
 import type { Services } from './schema/context.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Progress } from './telemetry/progress.ts';
@@ -33,6 +35,8 @@ export interface AppOptions {
   env: Environment;
   log: Log;
   progress: Progress;
+  /** Default: those of the registry. */
+  providers?: readonly Provider[];
 }
 
 export interface App {
@@ -46,13 +50,14 @@ export interface App {
 }
 
 /** The only place where the parts are put together. @throws ConfigError */
-export function createApp({ config, env, log, progress }: AppOptions): App {
-  const specs = modelSpecs(config);
+export function createApp({ config, env, log, progress, providers = registeredProviders }: AppOptions): App {
+  const specs = modelSpecs(config, providers);
   const accounting = new Accounting(specs);
   const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
   const events = fanOut([accounting, prometheus]);
   const { cache, redis } = createCache(config, prometheus, log);
   const models = openModels(specs, {
+    providers,
     env,
     modelsDir: config.modelsDir,
     log,
@@ -122,8 +127,12 @@ export function createApp({ config, env, log, progress }: AppOptions): App {
 const redisStartMs = 1_000;
 
 /** The built-in models, with those of the models file added or in their place. */
-export function modelSpecs({ modelsFile }: Pick<Config, 'modelsFile'>): ModelSpec[] {
-  const more = modelsFile === undefined ? [] : readModelsFile(modelsFile);
+export function modelSpecs(
+  { modelsFile }: Pick<Config, 'modelsFile'>,
+  providers = registeredProviders,
+): ModelSpec[] {
+  const names = providers.map(({ name }) => name);
+  const more = modelsFile === undefined ? [] : readModelsFile(modelsFile, names);
   return [...builtinModels.filter(({ name }) => !more.some((spec) => spec.name === name)), ...more];
 }
 

@@ -2,10 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { ModelSpec } from '../embedder/model.ts';
 import { knownDtypes } from '../providers/local/weights/folder.ts';
-import { providers } from '../providers/registry.ts';
 import { ConfigError } from './config.ts';
-
-const providerNames = providers.map(({ name }) => name);
 
 const positive = z.int().positive();
 
@@ -16,7 +13,7 @@ const entrySchema = z.strictObject({
     .min(1)
     .max(200)
     .regex(/^[^\s,@]+$/, 'must have no spaces, commas or @'),
-  provider: z.enum(providerNames),
+  provider: z.string(),
   baseUrl: z.url({ protocol: /^https?$/ }).optional(),
   apiKeyEnv: z.string().min(1).optional(),
   id: z
@@ -52,7 +49,7 @@ const otherDefaults = { maxBatchSize: 100, maxInputTokens: 8_191, costPer1kToken
  * Reads `EMBEDQL_MODELS_FILE`. An entry with the name of a built-in model takes its place.
  * @throws ConfigError with the path of what is wrong.
  */
-export function readModelsFile(file: string): ModelSpec[] {
+export function readModelsFile(file: string, providers: readonly string[]): ModelSpec[] {
   const where = `EMBEDQL_MODELS_FILE: ${file}`;
   let json: unknown;
   try {
@@ -67,7 +64,10 @@ export function readModelsFile(file: string): ModelSpec[] {
     throw new ConfigError(`${where}: ${pathOf(issue!.path)}: ${issue!.message}; see docs/operations.md`);
   }
   const { models } = parsed.data;
-  for (const [i, { name }] of models.entries()) {
+  for (const [i, { name, provider }] of models.entries()) {
+    if (!providers.includes(provider)) {
+      throw new ConfigError(`${where}: models[${i}].provider: must be one of ${providers.join(', ')}`);
+    }
     const first = models.findIndex((entry) => entry.name === name);
     if (first < i) throw new ConfigError(`${where}: models[${i}].name: is the name of models[${first}] too`);
   }

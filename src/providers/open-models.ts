@@ -1,11 +1,11 @@
 import type { EmbedderEvents } from '../embedder/events.ts';
 import type { EmbeddingModel, ModelSpec } from '../embedder/model.ts';
-import type { ProviderContext } from './provider.ts';
-import { providers } from './registry.ts';
+import type { Provider, ProviderContext } from './provider.ts';
 import { countedModel } from './reliability/counted-model.ts';
 import { type ReliabilityOptions, ReliableModel } from './reliability/reliable-model.ts';
 
 export interface OpenModelsOptions extends ProviderContext {
+  providers: readonly Provider[];
   /** For remote models. */
   reliability: ReliabilityOptions;
   events: EmbedderEvents;
@@ -14,7 +14,7 @@ export interface OpenModelsOptions extends ProviderContext {
 /** Opens every model with its provider, made dependable and counted. */
 export function openModels(specs: readonly ModelSpec[], options: OpenModelsOptions): EmbeddingModel[] {
   return specs.map((spec) => {
-    const provider = providers.find(({ name }) => name === spec.provider);
+    const provider = options.providers.find(({ name }) => name === spec.provider);
     if (!provider) throw new Error(`${spec.name} names a provider that does not exist: ${spec.provider}`);
     const model = provider.open(spec, options);
     if (!model.remote) return countedModel(model, options.events);

@@ -1,5 +1,6 @@
 import { type App, createApp } from '../../src/app.ts';
 import { type Environment, readConfig } from '../../src/config/config.ts';
+import type { Provider } from '../../src/providers/provider.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { silentProgress } from '../../src/telemetry/progress.ts';
 
@@ -18,7 +19,10 @@ export interface TestServer {
 }
 
 /** A whole server in this process, on a free port. Settings are environment variables, as for a user. */
-export async function startEmbedQL(env: Environment = {}): Promise<TestServer> {
+export async function startEmbedQL(
+  env: Environment = {},
+  providers?: readonly Provider[],
+): Promise<TestServer> {
   const settings: Environment = {
     LOG_LEVEL: 'silent',
     PORT: '0',
@@ -31,6 +35,7 @@ export async function startEmbedQL(env: Environment = {}): Promise<TestServer> {
     env: settings,
     log: createLog(config.logLevel, false),
     progress: silentProgress,
+    ...(providers ? { providers } : {}),
   });
   const url = await app.start();
   const post = (body: unknown, init: RequestInit = {}) =>
