@@ -37,6 +37,8 @@ export interface AppOptions {
   progress: Progress;
   /** Default: those of the registry. */
   providers?: readonly Provider[];
+  /** Milliseconds that Redis may keep a request waiting. Default: what a server can afford. */
+  cacheWaitMs?: number;
 }
 
 export interface App {
@@ -50,12 +52,19 @@ export interface App {
 }
 
 /** The only place where the parts are put together. @throws ConfigError */
-export function createApp({ config, env, log, progress, providers = registeredProviders }: AppOptions): App {
+export function createApp({
+  config,
+  env,
+  log,
+  progress,
+  providers = registeredProviders,
+  cacheWaitMs = 240,
+}: AppOptions): App {
   const specs = modelSpecs(config, providers);
   const accounting = new Accounting(specs);
   const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
   const events = fanOut([accounting, prometheus]);
-  const { cache, redis } = createCache(config, prometheus, log);
+  const { cache, redis } = createCache(config, cacheWaitMs, prometheus, log);
   const models = openModels(specs, {
     providers,
     env,
@@ -144,12 +153,17 @@ function defaultModelName(config: Config, specs: readonly ModelSpec[]): string {
   throw new ConfigError(`EMBEDQL_DEFAULT_MODEL: there is no model ${name}; for example one of ${known}`);
 }
 
-function createCache(config: Config, events: CacheEvents, log: Log): { cache: Cache; redis?: RedisTier } {
+function createCache(
+  config: Config,
+  waitMs: number,
+  events: CacheEvents,
+  log: Log,
+): { cache: Cache; redis?: RedisTier } {
   const ttlSeconds = config.cacheTtlSeconds;
   if (!config.cache) return { cache: noCache };
   const memory = new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds });
   if (config.redisUrls.length === 0) return { cache: memory };
-  const redis = new RedisTier(connectRedis(config.redisUrls), { ttlSeconds, events, log });
+  const redis = new RedisTier(connectRedis(config.redisUrls), { ttlSeconds, waitMs, events, log });
   return { cache: new TieredCache(memory, redis), redis };
 }
 

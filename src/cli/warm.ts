@@ -25,6 +25,9 @@ interface Tally {
   costUsd: number;
 }
 
+/** Nobody waits for an answer here, and what is taken for missing is paid for: Redis may take its time. */
+const cacheWaitMs = 30_000;
+
 /** Texts that are asked for together, and how many such chunks are under way: enough to keep a provider busy. */
 const chunkSize = 500;
 const chunksUnderWay = 4;
@@ -48,7 +51,7 @@ export async function warmCache({
     );
   }
   const log = createLog(config.logLevel);
-  const app = createApp({ config, env, log, progress: createProgress(log) });
+  const app = createApp({ config, env, log, progress: createProgress(log), cacheWaitMs });
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt);

@@ -8,15 +8,14 @@ import { late, within } from './within.ts';
 export interface RedisTierOptions {
   /** Seconds that an entry lives; 0 means for ever. */
   ttlSeconds: number;
+  /** Milliseconds that whoever asks waits in all: for Redis, and for what another replica computes. */
+  waitMs: number;
   events: CacheEvents;
   log: Log;
 }
 
-/** Milliseconds that Redis has for an answer; after that, it is away. */
-const readMs = 100;
-
-/** Milliseconds that a request waits in all, for Redis and for what another replica computes. */
-const waitMs = 240;
+/** Milliseconds that a ping may take. */
+const pingMs = 200;
 
 /** Milliseconds between two looks for what another replica computes. */
 const pollMs = 20;
@@ -34,8 +33,8 @@ const retryWriteMs = 1_000;
 const maxPendingBytes = 64_000_000;
 
 /**
- * The tier that replicas share. A Redis that is slow, gone or wrong makes misses, never errors: the first who
- * meets it waits `readMs`, and nobody after that until it answers a ping again.
+ * The tier that replicas share. A Redis that is slow, gone or wrong makes misses, never errors: those who
+ * meet it wait for `waitMs`, and nobody after that until it answers a ping again.
  */
 export class RedisTier {
   readonly #commands: RedisCommands;
@@ -79,22 +78,28 @@ export class RedisTier {
    * computing a key at this moment, waits a little for it, so that it is paid for once.
    */
   async getMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
-    const endsAt = performance.now() + waitMs;
-    const found = await this.#readMany(keys);
+    const endsAt = performance.now() + this.#options.waitMs;
+    const found = await this.#readMany(keys, endsAt);
     const missing = [...keys.keys()].filter((i) => !found[i]);
-    const elsewhere = await this.#computedElsewhere(missing.map((i) => keys[i]!));
+    const elsewhere = await this.#computedElsewhere(
+      missing.map((i) => keys[i]!),
+      endsAt,
+    );
     let awaited = missing.filter((_, n) => elsewhere[n]);
-    while (awaited.length > 0 && this.available && performance.now() + pollMs + readMs < endsAt) {
+    while (awaited.length > 0 && this.available && performance.now() + 2 * pollMs < endsAt) {
       await sleep(pollMs);
-      const arrived = await this.#readMany(awaited.map((i) => keys[i]!));
+      const arrived = await this.#readMany(
+        awaited.map((i) => keys[i]!),
+        endsAt,
+      );
       for (const [n, i] of awaited.entries()) found[i] = arrived[n];
       awaited = awaited.filter((i) => !found[i]);
     }
     return found;
   }
 
-  async #readMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
-    const values = await this.#inTime(keys.length, () => this.#commands.getMany(keys));
+  async #readMany(keys: readonly string[], endsAt: number): Promise<Array<StoredVector | undefined>> {
+    const values = await this.#inTime(endsAt, keys.length, () => this.#commands.getMany(keys));
     if (!values) return keys.map(() => undefined);
     const failed = values.filter((value) => value instanceof Error);
     if (failed.length === values.length && !failed.some(isAboutTheKey)) this.#wentAway(describe(failed[0]));
@@ -102,18 +107,23 @@ export class RedisTier {
   }
 
   /** Whether another replica is at each of these keys; if not, the others now know that we are. */
-  async #computedElsewhere(keys: readonly string[]): Promise<boolean[]> {
-    const taken = await this.#inTime(keys.length, async () => this.#commands.lease?.(keys, leaseMs));
+  async #computedElsewhere(keys: readonly string[], endsAt: number): Promise<boolean[]> {
+    const taken = await this.#inTime(endsAt, keys.length, async () => this.#commands.lease?.(keys, leaseMs));
     return keys.map((_, i) => taken?.[i] === false);
   }
 
   /** What Redis answers; undefined where it is away, or is from now on. */
-  async #inTime<Result>(keys: number, ask: () => Promise<Result>): Promise<Result | undefined> {
+  async #inTime<Result>(
+    endsAt: number,
+    keys: number,
+    ask: () => Promise<Result>,
+  ): Promise<Result | undefined> {
     if (!this.available || keys === 0) return undefined;
     try {
-      const answer = await within(readMs, ask());
+      const leftMs = Math.max(0, endsAt - performance.now());
+      const answer = await within(leftMs, ask());
       if (answer !== late) return answer;
-      this.#wentAway(`no answer within ${readMs} ms`);
+      this.#wentAway(`no answer within ${Math.round(leftMs)} ms`);
     } catch (error) {
       if (!isReply(error)) this.#wentAway(describe(error));
     }
@@ -213,7 +223,7 @@ export class RedisTier {
   async #probe(): Promise<void> {
     const wasAway = this.#state === 'away';
     try {
-      const answer = await within(readMs, this.#commands.ping());
+      const answer = await within(pingMs, this.#commands.ping());
       if (answer === late || this.#state === 'closed') return;
     } catch (error) {
       this.#lastError = describe(error);
