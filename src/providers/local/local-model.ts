@@ -12,7 +12,7 @@ import type { WeightsSource } from './weights/source.ts';
 const specialTokens = 2;
 
 /** Always the built one: worker threads do not read TypeScript, whatever runs this file. */
-const workerFile = createRequire(import.meta.url).resolve('#local-worker');
+const workerFile = () => createRequire(import.meta.url).resolve('#local-worker');
 
 /**
  * A sentence-transformers model that runs in this process, in a worker thread of its own, so that the event
@@ -112,7 +112,7 @@ export class LocalModel implements ProviderModel {
     const { name, maxInputTokens, pooling = 'mean' } = this.spec;
     const started = performance.now();
     const worker = new Piscina({
-      filename: workerFile,
+      filename: workerFile(),
       minThreads: 1,
       maxThreads: 1,
       // Computation blocks the thread, so a second task only waits there; it saves the way back and forth.
