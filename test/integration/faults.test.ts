@@ -142,11 +142,11 @@ describe('what takes too long', () => {
 
   test('an operation waits for the attempts it has and no longer, also in the queue', async () => {
     const server = await start({
-      EMBEDQL_PROVIDER_TIMEOUT_MS: '200',
+      EMBEDQL_PROVIDER_TIMEOUT_MS: '2000',
       EMBEDQL_PROVIDER_RETRIES: '0',
       EMBEDQL_PROVIDER_CONCURRENCY: '1',
     });
-    provider.delayMs = 150;
+    provider.delayMs = 1_200;
     const { data } = await server.graphql(
       'mutation($texts: [String!]!) { embedBatch(texts: $texts) { totalEmbeddings failures { code } } }',
       { texts: Array.from({ length: 400 }, fresh) },
