@@ -15,6 +15,7 @@ import { toEmbedQLError } from './embedder/errors.ts';
 import { fanOut } from './embedder/events.ts';
 import type { ModelSpec } from './embedder/model.ts';
 import { createAuthenticate } from './http/auth.ts';
+import { dashboardRoutes } from './http/dashboard.ts';
 import { createGraphQLHandler, graphqlPath } from './http/graphql.ts';
 import { createReadiness, health } from './http/health.ts';
 import { createMetricsPage } from './http/metrics.ts';
@@ -87,28 +88,33 @@ export function createApp({
     windowMs: config.batchWindowMs,
     queueLimit: config.queueLimit,
   });
-  const services: Services = { catalogue, embedder, cache, accounting, version, maxTexts: config.maxTexts };
+  const stopping = new AbortController();
+  const services: Services = {
+    catalogue,
+    embedder,
+    cache,
+    accounting,
+    version,
+    maxTexts: config.maxTexts,
+    stopping: stopping.signal,
+  };
+
   const graphql = createGraphQLHandler(services, config, log);
-  let draining = false;
 
   const routes: Route[] = [
     {
       path: graphqlPath,
       guarded: true,
       isPage: wantsPage,
-      handle: (request, response, role) => graphql(request, response, { role }),
+      handle: (request, response, caller) => graphql(request, response, caller),
     },
-    {
-      path: '/',
-      guarded: false,
-      handle: (_request, response) => void response.writeHead(302, { location: graphqlPath }).end(),
-    },
+    ...dashboardRoutes(),
     { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
     { path: '/health', guarded: false, handle: health },
     {
       path: '/ready',
       guarded: false,
-      handle: createReadiness(() => (draining ? 'shutting down' : unavailable(catalogue))),
+      handle: createReadiness(() => (stopping.signal.aborted ? 'shutting down' : unavailable(catalogue))),
     },
   ];
   const server = createHttpServer({ routes, authenticate: createAuthenticate(config), log });
@@ -125,7 +131,7 @@ export function createApp({
       return server.listen(config.host, config.port);
     },
     async stop() {
-      draining = true;
+      stopping.abort();
       await server.close(config.drainMs);
       await Promise.all([cache.close(), ...models.map((model) => model.close())]);
     },

@@ -1,4 +1,4 @@
-import type { EmbedderEvents, ProviderCall } from './events.ts';
+import type { CacheTier, EmbedderEvents, ProviderCall } from './events.ts';
 import type { ModelSpec } from './model.ts';
 
 /** Figures of one model, or of all together. */
@@ -6,6 +6,8 @@ export interface Figures {
   /** Vectors that a provider computed. */
   generated: number;
   cacheHits: number;
+  /** Of the hits, those that came from Redis. */
+  redisHits: number;
   cacheMisses: number;
   /** Tokens that providers charged for. */
   tokens: number;
@@ -15,6 +17,8 @@ export interface Figures {
   providerCalls: number;
   /** Texts in those attempts. */
   textsSent: number;
+  /** Milliseconds that those attempts took together. */
+  providerMs: number;
   /** Texts that shared their provider call with another, or joined one that was under way. */
   coalescedTexts: number;
   costUsd: number;
@@ -23,6 +27,9 @@ export interface Figures {
 
 export interface Snapshot extends Figures {
   since: Date;
+  /** Operations that were answered, and the milliseconds that they took together. */
+  operations: number;
+  operationMs: number;
   byModel: Array<Figures & { model: string }>;
 }
 
@@ -31,11 +38,13 @@ type Tally = Omit<Figures, 'costUsd' | 'costSavedUsd'>;
 const emptyTally = (): Tally => ({
   generated: 0,
   cacheHits: 0,
+  redisHits: 0,
   cacheMisses: 0,
   tokens: 0,
   savedTokens: 0,
   providerCalls: 0,
   textsSent: 0,
+  providerMs: 0,
   coalescedTexts: 0,
 });
 
@@ -51,15 +60,18 @@ export function costOf(tokens: number, spec: Pick<ModelSpec, 'costPer1kTokens'>)
 export class Accounting implements EmbedderEvents {
   #since = new Date();
   #tallies = new Map<string, Tally>();
+  #operations = 0;
+  #operationMs = 0;
   readonly #prices: ReadonlyMap<string, ModelSpec>;
 
   constructor(specs: readonly ModelSpec[]) {
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
   }
 
-  cacheHit(model: string, _tier: string, tokens: number): void {
+  cacheHit(model: string, tier: CacheTier, tokens: number): void {
     const tally = this.#tally(model);
     tally.cacheHits += 1;
+    if (tier === 'redis') tally.redisHits += 1;
     tally.savedTokens += tokens;
   }
 
@@ -82,6 +94,13 @@ export class Accounting implements EmbedderEvents {
     const tally = this.#tally(call.model);
     tally.providerCalls += 1;
     tally.textsSent += call.texts;
+    tally.providerMs += call.seconds * 1000;
+  }
+
+  /** An operation was answered. */
+  operation(ms: number): void {
+    this.#operations += 1;
+    this.#operationMs += ms;
   }
 
   snapshot(): Snapshot {
@@ -90,7 +109,13 @@ export class Accounting implements EmbedderEvents {
     for (const { model: _, ...figures } of byModel) {
       for (const name of Object.keys(figures) as Array<keyof Figures>) total[name] += figures[name];
     }
-    return { ...total, since: this.#since, byModel };
+    return {
+      ...total,
+      since: this.#since,
+      operations: this.#operations,
+      operationMs: this.#operationMs,
+      byModel,
+    };
   }
 
   /** Starts again from nothing. @returns the figures until now. */
@@ -98,6 +123,8 @@ export class Accounting implements EmbedderEvents {
     const previous = this.snapshot();
     this.#tallies = new Map();
     this.#since = new Date();
+    this.#operations = 0;
+    this.#operationMs = 0;
     return previous;
   }
 

@@ -22,6 +22,8 @@ export interface TextRequest {
 
 export interface Answer extends CachedVector {
   readonly source: CacheTier | 'provider';
+  /** Which provider call it came from; texts of the same call have the same. Undefined out of the cache. */
+  readonly call?: object | undefined;
   /** USD that this request caused; 0 for a cache hit and for those who joined somebody else's. */
   readonly costUsd: number;
 }
@@ -43,11 +45,15 @@ interface ComputeTask extends Task {
   keep: boolean;
 }
 
-interface Computation extends Started<CachedVector> {
+interface Computed extends CachedVector {
+  readonly call: object;
+}
+
+interface Computation extends Started<Computed> {
   readonly task: ComputeTask;
 }
 
-type ComputationSeat = Seat<CachedVector, Computation>;
+type ComputationSeat = Seat<Computed, Computation>;
 
 /**
  * The way of a text through one model: cache, single-flight, scheduler, provider, and back.
@@ -57,8 +63,8 @@ export class Pipeline {
   readonly model: EmbeddingModel;
   readonly #cache: Cache;
   readonly #events: EmbedderEvents;
-  readonly #scheduler: Scheduler<ComputeTask, CachedVector>;
-  readonly #computing = new SingleFlight<CachedVector, Computation>();
+  readonly #scheduler: Scheduler<ComputeTask, Computed>;
+  readonly #computing = new SingleFlight<Computed, Computation>();
   readonly #lookup: Lookup;
 
   constructor(model: EmbeddingModel, cache: Cache, events: EmbedderEvents, options: PipelineOptions) {
@@ -66,7 +72,7 @@ export class Pipeline {
     this.#cache = cache;
     this.#lookup = new Lookup(cache, model.spec.dimension);
     this.#events = events;
-    this.#scheduler = new Scheduler<ComputeTask, CachedVector>({
+    this.#scheduler = new Scheduler<ComputeTask, Computed>({
       model: model.spec.name,
       limits: {
         size: model.spec.maxBatchSize,
@@ -195,14 +201,15 @@ export class Pipeline {
     signal?.removeEventListener('abort', gone);
   }
 
-  async #send(batch: readonly ComputeTask[]): Promise<Array<CachedVector | Error>> {
+  async #send(batch: readonly ComputeTask[]): Promise<Array<Computed | Error>> {
     const outcomes = await sendSplitting(
       batch.map((task) => task.text),
       async (texts) => {
         const embedded = await this.model.embed(texts);
         const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);
         this.#events.computed(this.model.spec.name, embedded.length, tokens);
-        return embedded;
+        const call = {};
+        return embedded.map((text) => ({ ...text, call }));
       },
     );
     const results = outcomes.map((outcome, i) =>

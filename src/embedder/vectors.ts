@@ -47,3 +47,17 @@ export function shortenVector(vector: Float32Array, dimensions: number): Float32
   if (norm > 0) for (let i = 0; i < cut.length; i++) cut[i] = cut[i]! / norm;
   return cut;
 }
+
+/** From -1 to 1; 0 where one of the two has no direction. */
+export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
+  let dot = 0;
+  let aSquares = 0;
+  let bSquares = 0;
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aSquares += a[i]! ** 2;
+    bSquares += b[i]! ** 2;
+  }
+  const norms = Math.sqrt(aSquares * bSquares);
+  return norms > 0 ? dot / norms : 0;
+}

@@ -5,20 +5,17 @@ import type { EmbedRequest } from '../embedder/embedder.ts';
 import { LookAhead } from '../loading/look-ahead.ts';
 import { OperationLoader } from '../loading/operation-loader.ts';
 import { codedError } from '../schema/coded-error.ts';
-import type { Context, Role, Services } from '../schema/context.ts';
+import type { Context, Services } from '../schema/context.ts';
 import { createSchema } from '../schema/schema.ts';
 import type { Log } from '../telemetry/log.ts';
 import { boundedDocumentCache } from './document-cache.ts';
 import { createGraphiQLRenderer, graphiqlOptions } from './graphiql.ts';
+import type { Caller } from './server.ts';
 import { useCodedErrors } from './use-coded-errors.ts';
 import { useLookAhead } from './use-look-ahead.ts';
+import { useOperationLog } from './use-operation-log.ts';
 
-/** What the HTTP server knows about a request before GraphQL sees it. */
-export interface ServerContext {
-  role: Role;
-}
-
-export type GraphQLHandler = YogaServerInstance<ServerContext, Context>;
+export type GraphQLHandler = YogaServerInstance<Caller, Context>;
 
 export const graphqlPath = '/graphql';
 
@@ -28,7 +25,7 @@ export function createGraphQLHandler(
   config: Pick<Config, 'graphiql' | 'introspection' | 'maxBodyBytes'>,
   log: Log,
 ): GraphQLHandler {
-  return createYoga<ServerContext, Context>({
+  return createYoga<Caller, Context>({
     schema: createSchema(),
     graphqlEndpoint: graphqlPath,
     graphiql: config.graphiql && graphiqlOptions,
@@ -40,12 +37,13 @@ export function createGraphQLHandler(
     maxRequestBodySize: config.maxBodyBytes,
     parserAndValidationCache: boundedDocumentCache(),
     maskedErrors: { maskError: codedError },
-    context: ({ request, role }) => {
+    context: ({ request, role, requestId, setHeader }) => {
       const loader = new OperationLoader(services.embedder, request.signal);
       const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
-      return { ...services, role, loader, lookAhead };
+      return { ...services, role, requestId, setHeader, loader, lookAhead };
     },
     plugins: [
+      useOperationLog(log),
       useLookAhead(),
       useExecutionCancellation(),
       useCodedErrors(log),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +9,19 @@ import type { Authenticate } from './auth.ts';
 import { Connections } from './connections.ts';
 import { sendError } from './respond.ts';
 
+/** What is known of whoever sent a request. */
+export interface Caller {
+  role: Role;
+  /** From `x-request-id`, or made here; it is in the answer and in the log. */
+  requestId: string;
+  /** Puts a header on the answer. */
+  setHeader(name: string, value: string): void;
+}
+
 export type Handler = (
   request: IncomingMessage,
   response: ServerResponse,
-  role: Role,
+  caller: Caller,
 ) => void | Promise<void>;
 
 export interface Route {
@@ -55,13 +65,19 @@ export function createHttpServer({ routes, authenticate, log }: HttpServerOption
   const connections = new Connections(server);
 
   async function dispatch(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = requestIdOf(request);
+    response.setHeader('x-request-id', requestId);
     const route = byPath.get(pathOf(request));
     if (!route) return sendError(response, 404, notFound(routes));
     const role = authenticate(request.headers.authorization);
     if (route.guarded && role === undefined && !route.isPage?.(request)) {
       return sendError(response, 401, keyWanted, { 'www-authenticate': 'Bearer realm="embedql"' });
     }
-    await route.handle(request, response, role ?? 'client');
+    await route.handle(request, response, {
+      role: role ?? 'client',
+      requestId,
+      setHeader: (name, value) => void response.setHeader(name, value),
+    });
   }
 
   return {
@@ -88,6 +104,12 @@ function listen(server: Server, host: string, port: number): Promise<string> {
   });
 }
 
+/** A request id from outside is taken over where it looks like one; anything else could be anything. */
+function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? '/';
   const query = url.indexOf('?');
@@ -99,6 +121,9 @@ const keyWanted = new EmbedQLError('UNAUTHENTICATED', 'A key is wanted: send "Au
 function notFound(routes: readonly Route[]): EmbedQLError {
   return new EmbedQLError(
     'BAD_USER_INPUT',
-    `There is nothing here; try one of ${routes.map(({ path }) => path).join(', ')}.`,
+    `There is nothing here; try one of ${routes
+      .map(({ path }) => path)
+      .filter((path) => !path.includes('.'))
+      .join(', ')}.`,
   );
 }

@@ -2,6 +2,17 @@ import DataLoader from 'dataloader';
 import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
 import type { Answer } from '../embedder/pipeline.ts';
 
+/** What an operation has come to so far. */
+export interface OperationFigures {
+  /** Texts that were asked for, each once. */
+  texts: number;
+  hits: number;
+  failures: number;
+  /** Provider calls that its texts travelled in, alone or with those of others. */
+  calls: number;
+  costUsd: number;
+}
+
 /**
  * Gathers the texts of one operation: what is asked for in the same tick goes to the embedder together, and
  * the same text asked for twice is asked for once.
@@ -9,13 +20,28 @@ import type { Answer } from '../embedder/pipeline.ts';
 export class OperationLoader {
   readonly #loader: DataLoader<EmbedRequest, Answer, string>;
   readonly #charged = new Set<string>();
+  readonly #calls = new Set<object>();
+  #texts = 0;
+  #hits = 0;
+  #failures = 0;
+  #costUsd = 0;
 
   /** @param signal aborts when the client has gone. */
   constructor(embedder: Embedder, signal?: AbortSignal) {
     this.#loader = new DataLoader<EmbedRequest, Answer, string>(
-      (requests) => embedder.embedMany(requests, signal),
+      (requests) => this.#embed(requests, embedder, signal),
       { cacheKeyFn: sameness },
     );
+  }
+
+  get figures(): OperationFigures {
+    return {
+      texts: this.#texts,
+      hits: this.#hits,
+      failures: this.#failures,
+      calls: this.#calls.size,
+      costUsd: this.#costUsd,
+    };
   }
 
   /**
@@ -36,6 +62,20 @@ export class OperationLoader {
     if (this.#charged.has(key)) return { ...answer, costUsd: 0 };
     this.#charged.add(key);
     return answer;
+  }
+
+  async #embed(requests: readonly EmbedRequest[], embedder: Embedder, signal?: AbortSignal) {
+    const answers = await embedder.embedMany(requests, signal);
+    this.#texts += answers.length;
+    for (const answer of answers) {
+      if (answer instanceof Error) this.#failures += 1;
+      else if (answer.source !== 'provider') this.#hits += 1;
+      else {
+        this.#costUsd += answer.costUsd;
+        if (answer.call) this.#calls.add(answer.call);
+      }
+    }
+    return answers;
   }
 }
 

@@ -17,11 +17,16 @@ export interface Services {
   readonly version: string;
   /** Texts that one operation may ask for. */
   readonly maxTexts: number;
+  /** Aborts when the server is told to stop: what goes on without an end has to end. */
+  readonly stopping: AbortSignal;
 }
 
 /** What every resolver gets. */
 export interface Context extends Services {
   readonly role: Role;
+  readonly requestId: string;
+  /** Puts a header on the answer. */
+  setHeader(name: string, value: string): void;
   readonly loader: OperationLoader;
   readonly lookAhead: LookAhead<Context, EmbedRequest>;
 }

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figures, Snapshot } from '../embedder/accounting.ts';
-import { EmbedQLError } from '../embedder/errors.ts';
+import { badUserInput, EmbedQLError } from '../embedder/errors.ts';
 import type { Builder, SchemaTypes } from './builder.ts';
 import type { Context } from './context.ts';
 import { loadedModels } from './health.ts';
@@ -14,6 +15,22 @@ export function addMetrics(builder: Builder): void {
       description:
         'What has been computed, cached, paid and saved since the start or the last `resetMetrics`.',
       resolve: (_root, _args, { accounting }) => accounting.snapshot(),
+    }),
+  );
+
+  builder.subscriptionType({ description: 'What can be watched as it changes, over server-sent events.' });
+  builder.subscriptionField('metricsUpdated', (t) =>
+    t.field({
+      type: Metrics,
+      description: 'The figures of `metrics`, now and again after every interval.',
+      args: {
+        intervalMs: t.arg.int({
+          defaultValue: 1_000,
+          description: `Milliseconds between two figures, at least ${leastIntervalMs}.`,
+        }),
+      },
+      subscribe: (_root, { intervalMs }, context) => snapshots(context, intervalMs ?? 1_000),
+      resolve: (snapshot) => snapshot,
     }),
   );
 
@@ -47,6 +64,17 @@ export function addMetrics(builder: Builder): void {
   );
 }
 
+const leastIntervalMs = 100;
+
+async function* snapshots({ accounting, stopping }: Context, intervalMs: number): AsyncGenerator<Snapshot> {
+  if (intervalMs < leastIntervalMs) throw badUserInput(`intervalMs must be ${leastIntervalMs} or more.`);
+  while (!stopping.aborted) {
+    yield accounting.snapshot();
+    // The server's end is an end without an error.
+    await sleep(intervalMs, undefined, { signal: stopping }).catch(() => {});
+  }
+}
+
 function requireAdmin({ role }: Context): void {
   if (role === 'admin') return;
   throw new EmbedQLError('FORBIDDEN', 'resetMetrics wants one of the keys in EMBEDQL_ADMIN_KEYS.');
@@ -65,6 +93,19 @@ function addTypes(builder: Builder) {
     description: 'Figures since `since`, of this process alone.',
     fields: (t) => ({
       ...figureFields(t),
+      operations: t.int({
+        description: 'GraphQL operations that were answered.',
+        resolve: ({ operations }) => operations,
+      }),
+      averageOperationMs: t.float({
+        description: 'Milliseconds that an operation took, on average.',
+        resolve: ({ operations, operationMs }) => (operations === 0 ? 0 : operationMs / operations),
+      }),
+      queueDepth: t.int({
+        description: 'Texts that wait at this moment to be sent to a provider.',
+        resolve: (_snapshot, _args, { embedder }) =>
+          embedder.queueDepths().reduce((sum, { texts }) => sum + texts, 0),
+      }),
       modelsLoaded: t.stringList({
         description: 'Models that answer without being loaded first.',
         resolve: (_snapshot, _args, { catalogue }) => loadedModels(catalogue),
@@ -98,6 +139,10 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
       description: 'Texts answered from the cache.',
       resolve: ({ cacheHits }) => cacheHits,
     }),
+    redisHits: t.int({
+      description: 'Of those, the ones that came from Redis; the others came from memory.',
+      resolve: ({ redisHits }) => redisHits,
+    }),
     cacheMisses: t.int({
       description: 'Texts that were looked up, not found, and sent to be computed.',
       resolve: ({ cacheMisses }) => cacheMisses,
@@ -122,6 +167,10 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
     averageBatchSize: t.float({
       description: 'Texts in a provider call, on average.',
       resolve: ({ textsSent, providerCalls }) => (providerCalls === 0 ? 0 : textsSent / providerCalls),
+    }),
+    averageProviderCallMs: t.float({
+      description: 'Milliseconds that a provider call took, on average.',
+      resolve: ({ providerMs, providerCalls }) => (providerCalls === 0 ? 0 : providerMs / providerCalls),
     }),
     coalescedTexts: t.int({
       description: 'Texts that shared their provider call with others, or joined a computation under way.',

@@ -6,6 +6,7 @@ import { addEmbedding } from './embedding.ts';
 import { addHealth } from './health.ts';
 import { addMetrics } from './metrics.ts';
 import { addModels } from './models.ts';
+import { addSimilarity } from './similarity.ts';
 import { addVector } from './vector.ts';
 
 /** The whole schema. It holds no state: everything comes with the context. */
@@ -14,6 +15,7 @@ export function createSchema(): GraphQLSchema {
   addVector(builder);
   addEmbed(builder, addEmbedding(builder));
   addEmbedBatch(builder);
+  addSimilarity(builder);
   addModels(builder);
   addMetrics(builder);
   addHealth(builder);

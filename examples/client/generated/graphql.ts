@@ -108,6 +108,10 @@ export type Metrics = {
   __typename?: 'Metrics';
   /** Texts in a provider call, on average. */
   averageBatchSize: Scalars['Float']['output'];
+  /** Milliseconds that an operation took, on average. */
+  averageOperationMs: Scalars['Float']['output'];
+  /** Milliseconds that a provider call took, on average. */
+  averageProviderCallMs: Scalars['Float']['output'];
   /** The same for each model that was used. */
   byModel: Array<ModelMetrics>;
   /** Hits by look-ups, from 0 to 1; 0 before the first look-up. */
@@ -122,8 +126,14 @@ export type Metrics = {
   costSavedUsd: Scalars['Float']['output'];
   /** Models that answer without being loaded first. */
   modelsLoaded: Array<Scalars['String']['output']>;
+  /** GraphQL operations that were answered. */
+  operations: Scalars['Int']['output'];
   /** Calls to providers, failed ones and retries included. */
   providerCalls: Scalars['Int']['output'];
+  /** Texts that wait at this moment to be sent to a provider. */
+  queueDepth: Scalars['Int']['output'];
+  /** Of those, the ones that came from Redis; the others came from memory. */
+  redisHits: Scalars['Int']['output'];
   /** When the counting began (ISO 8601, UTC). */
   since: Scalars['String']['output'];
   /** USD that providers charged. */
@@ -166,6 +176,8 @@ export type ModelMetrics = {
   __typename?: 'ModelMetrics';
   /** Texts in a provider call, on average. */
   averageBatchSize: Scalars['Float']['output'];
+  /** Milliseconds that a provider call took, on average. */
+  averageProviderCallMs: Scalars['Float']['output'];
   /** Hits by look-ups, from 0 to 1; 0 before the first look-up. */
   cacheHitRate: Scalars['Float']['output'];
   /** Texts answered from the cache. */
@@ -180,6 +192,8 @@ export type ModelMetrics = {
   model: Scalars['String']['output'];
   /** Calls to providers, failed ones and retries included. */
   providerCalls: Scalars['Int']['output'];
+  /** Of those, the ones that came from Redis; the others came from memory. */
+  redisHits: Scalars['Int']['output'];
   /** USD that providers charged. */
   totalCostUsd: Scalars['Float']['output'];
   /** Vectors that providers computed. */
@@ -232,6 +246,17 @@ export type MutationEmbedQueryArgs = {
   useCache?: InputMaybe<Scalars['Boolean']['input']>;
 };
 
+/** A text and how near it is to the query. */
+export type Neighbor = {
+  __typename?: 'Neighbor';
+  /** Its place in `texts`, from 0. */
+  index: Scalars['Int']['output'];
+  /** Its cosine similarity to the query. */
+  similarity: Scalars['Float']['output'];
+  /** The text. */
+  text: Scalars['String']['output'];
+};
+
 /** What can be asked without computing anything. */
 export type Query = {
   __typename?: 'Query';
@@ -243,6 +268,27 @@ export type Query = {
   metrics: Metrics;
   /** Every model there is, available or not. */
   models: Array<Model>;
+  /** The texts that are nearest to a query, the nearest first. Texts that are empty or cannot be embedded are left out; it is an error when none is left. */
+  nearest: Array<Neighbor>;
+  /** The cosine similarity of two texts: 1 for the same direction, 0 for nothing in common. */
+  similarity?: Maybe<Scalars['Float']['output']>;
+};
+
+
+/** What can be asked without computing anything. */
+export type QueryNearestArgs = {
+  k?: InputMaybe<Scalars['Int']['input']>;
+  model?: InputMaybe<Scalars['String']['input']>;
+  query: Scalars['String']['input'];
+  texts: Array<Scalars['String']['input']>;
+};
+
+
+/** What can be asked without computing anything. */
+export type QuerySimilarityArgs = {
+  a: Scalars['String']['input'];
+  b: Scalars['String']['input'];
+  model?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** What `resetMetrics` answers. */
@@ -254,6 +300,19 @@ export type ResetMetricsPayload = {
   previous: Metrics;
   /** `success`. */
   status: Scalars['String']['output'];
+};
+
+/** What can be watched as it changes, over server-sent events. */
+export type Subscription = {
+  __typename?: 'Subscription';
+  /** The figures of `metrics`, now and again after every interval. */
+  metricsUpdated: Metrics;
+};
+
+
+/** What can be watched as it changes, over server-sent events. */
+export type SubscriptionMetricsUpdatedArgs = {
+  intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
 
 export type RankingMutationVariables = Exact<{

@@ -1,0 +1,46 @@
+/** The key that was typed in, for this tab alone. */
+export function rememberKey(key) {
+  sessionStorage.setItem('embedql-key', key);
+}
+
+function headers(accept) {
+  const key = sessionStorage.getItem('embedql-key');
+  return {
+    'content-type': 'application/json',
+    accept,
+    ...(key ? { authorization: `Bearer ${key}` } : {}),
+  };
+}
+
+export class KeyWanted extends Error {}
+
+async function post(query, variables, accept, signal) {
+  const body = JSON.stringify({ query, variables });
+  const response = await fetch('/graphql', { method: 'POST', headers: headers(accept), body, signal });
+  if (response.status === 401) throw new KeyWanted();
+  return response;
+}
+
+/** Runs an operation. Resolves with the whole answer and what it came to. */
+export async function graphql(query, variables) {
+  const response = await post(query, variables, 'application/json');
+  return { ...(await response.json()), figures: response.headers.get('x-embedql-figures') };
+}
+
+/** The answers of a subscription, as they come. */
+export async function* subscribe(query, signal) {
+  const response = await post(query, undefined, 'text/event-stream', signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    buffer += value;
+    const events = buffer.split('\n\n');
+    buffer = events.pop();
+    for (const event of events) {
+      const data = /^data: ?(.+)$/m.exec(event)?.[1];
+      if (data) yield JSON.parse(data);
+    }
+  }
+}
