@@ -28,6 +28,7 @@ import type { Services } from './schema/context.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Progress } from './telemetry/progress.ts';
 import { PrometheusMetrics } from './telemetry/prometheus.ts';
+import { createTracing } from './telemetry/tracing.ts';
 import { version } from './version.ts';
 
 export interface AppOptions {
@@ -53,14 +54,15 @@ export interface App {
 }
 
 /** The only place where the parts are put together. @throws ConfigError */
-export function createApp({
+export async function createApp({
   config,
   env,
   log,
   progress,
   providers = registeredProviders,
   cacheWaitMs = 240,
-}: AppOptions): App {
+}: AppOptions): Promise<App> {
+  const tracing = await createTracing(env);
   const specs = modelSpecs(config, providers);
   const accounting = new Accounting(specs);
   const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
@@ -87,6 +89,7 @@ export function createApp({
     events,
     windowMs: config.batchWindowMs,
     queueLimit: config.queueLimit,
+    tracer: tracing.tracer,
   });
   const stopping = new AbortController();
   const services: Services = {
@@ -99,7 +102,7 @@ export function createApp({
     stopping: stopping.signal,
   };
 
-  const graphql = createGraphQLHandler(services, config, log);
+  const graphql = createGraphQLHandler(services, config, log, tracing);
 
   const routes: Route[] = [
     {
@@ -133,7 +136,7 @@ export function createApp({
     async stop() {
       stopping.abort();
       await server.close(config.drainMs);
-      await Promise.all([cache.close(), ...models.map((model) => model.close())]);
+      await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
     },
   };
 }

@@ -10,7 +10,7 @@ import { createProgress } from './telemetry/progress.ts';
  */
 export async function serve(config: Config, env: Environment, log: Log): Promise<number> {
   for (const warning of config.warnings) log.warn(warning);
-  const app = createApp({ config, env, log, progress: createProgress(log) });
+  const app = await createApp({ config, env, log, progress: createProgress(log) });
   const stopped = stopSignal(log);
   const address = await Promise.race([app.start(), stopped]);
   // Told to stop while weights were still being fetched.

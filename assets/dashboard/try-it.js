@@ -67,7 +67,7 @@ function showHeatMap(texts, vectors) {
 function sentence(figures, ms) {
   const { texts, hits, calls, cost } = Object.fromEntries(figures.split(' ').map((pair) => pair.split('=')));
   const one = (n, word) => `${n} ${word}${n === '1' ? '' : 's'}`;
-  return `${one(texts, 'text')}, ${one(calls, 'provider call')}, ${hits} from the cache, $${Number(cost).toFixed(7)}, ${Math.round(ms)} ms`;
+  return `${one(texts, 'text')}, ${one(calls, 'provider call')}, ${hits} from the cache, ${cost === '0' ? 'nothing to pay' : `$${Number(cost).toFixed(7)}`}, ${Math.round(ms)} ms`;
 }
 
 export function startTryIt() {

@@ -28,7 +28,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .version(version)
     .addHelpText(
       'after',
-      '\nSettings are environment variables, or lines of a .env file; docs/operations.md lists them.',
+      '\nSettings are environment variables, or lines of a .env file; docs/operations/README.md lists them.',
     )
     .configureOutput({ writeOut: out, writeErr: err })
     .exitOverride();

@@ -51,7 +51,7 @@ export async function warmCache({
     );
   }
   const log = createLog(config.logLevel);
-  const app = createApp({ config, env, log, progress: createProgress(log), cacheWaitMs });
+  const app = await createApp({ config, env, log, progress: createProgress(log), cacheWaitMs });
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt);

@@ -14,7 +14,7 @@ import {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Every setting there is, by its name in the configuration; `docs/operations.md` describes them for people. */
+/** Every setting there is, by its name in the configuration; `docs/operations/README.md` describes them for people. */
 const variables = {
   host: ['HOST', anyText('127.0.0.1', '0.0.0.0')],
   port: ['PORT', wholeNumber(4_000, 'the port', 0, 65_535)],

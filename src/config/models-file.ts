@@ -61,7 +61,9 @@ export function readModelsFile(file: string, providers: readonly string[]): Mode
   const parsed = fileSchema.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new ConfigError(`${where}: ${pathOf(issue!.path)}: ${issue!.message}; see docs/operations.md`);
+    throw new ConfigError(
+      `${where}: ${pathOf(issue!.path)}: ${issue!.message}; see docs/operations/README.md`,
+    );
   }
   const { models } = parsed.data;
   for (const [i, { name, provider }] of models.entries()) {

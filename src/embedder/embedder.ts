@@ -1,3 +1,4 @@
+import type { Operation } from './batch-sender.ts';
 import type { Cache } from './cache.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { EmbedQLError } from './errors.ts';
@@ -28,13 +29,12 @@ export class Embedder {
 
   /**
    * Embeds texts for any models. Answers or errors, in the order of `requests`: one that fails costs the
-   * others nothing. When `signal` aborts, texts that nobody else waits for are not sent any more.
+   * others nothing. When the operation's `signal` aborts, texts that nobody else waits for are not sent any more.
    */
   async embedMany(
     requests: readonly EmbedRequest[],
-    signal?: AbortSignal,
+    operation: Operation = {},
   ): Promise<Array<Answer | EmbedQLError>> {
-    const operation = { signal };
     const places = new Map<EmbeddingModel, number[]>();
     for (const [i, { model }] of requests.entries()) {
       const forModel = places.get(model);

@@ -1,13 +1,14 @@
 import { costOf } from './accounting.ts';
+import { BatchSender, type Computed, type ComputeTask, type Operation } from './batch-sender.ts';
 import type { Cache, CachedVector, CacheHit } from './cache.ts';
 import { cacheKey } from './cache-key.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { CacheTier, EmbedderEvents } from './events.ts';
 import { Lookup } from './lookup.ts';
 import type { EmbeddingModel, FittedText, TextKind } from './model.ts';
-import { Scheduler, type Task } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 import { type Seat, SingleFlight, type Started } from './single-flight.ts';
-import { sendSplitting } from './split.ts';
+import { noTracer, type Tracer } from './tracing.ts';
 
 /** One text that somebody wants embedded. */
 export interface TextRequest {
@@ -31,22 +32,7 @@ export interface Answer extends CachedVector {
 export interface PipelineOptions {
   windowMs: number;
   queueLimit: number;
-}
-
-/** Where those who ask can be told to stop waiting. */
-interface Operation {
-  readonly signal: AbortSignal | undefined;
-}
-
-interface ComputeTask extends Task {
-  readonly key: string;
-  readonly truncated: boolean;
-  /** Whether anybody who asked wants it kept. */
-  keep: boolean;
-}
-
-interface Computed extends CachedVector {
-  readonly call: object;
+  tracer?: Tracer;
 }
 
 interface Computation extends Started<Computed> {
@@ -63,6 +49,7 @@ export class Pipeline {
   readonly model: EmbeddingModel;
   readonly #cache: Cache;
   readonly #events: EmbedderEvents;
+  readonly #tracer: Tracer;
   readonly #scheduler: Scheduler<ComputeTask, Computed>;
   readonly #computing = new SingleFlight<Computed, Computation>();
   readonly #lookup: Lookup;
@@ -72,6 +59,8 @@ export class Pipeline {
     this.#cache = cache;
     this.#lookup = new Lookup(cache, model.spec.dimension);
     this.#events = events;
+    this.#tracer = options.tracer ?? noTracer;
+    const sender = new BatchSender(model, cache, events, this.#tracer);
     this.#scheduler = new Scheduler<ComputeTask, Computed>({
       model: model.spec.name,
       limits: {
@@ -81,7 +70,7 @@ export class Pipeline {
       windowMs: options.windowMs,
       queueLimit: options.queueLimit,
       concurrency: () => model.concurrency,
-      send: (batch) => this.#send(batch),
+      send: (batch) => sender.send(batch),
     });
   }
 
@@ -94,11 +83,17 @@ export class Pipeline {
     try {
       const identity = await this.model.identity();
       const keys = requests.map(({ kind, text }) => cacheKey(identity, kind, text));
+      const span = this.#tracer.start(
+        'embedql.cache',
+        { model: this.model.spec.name },
+        { parent: operation.trace },
+      );
       const hits = await this.#lookup.find(
         keys,
         (i) => requests[i]!.useCache,
         (key) => this.#computing.has(key),
       );
+      span.end(this.#tracer.enabled ? { texts: hits.length, hits: hits.filter(Boolean).length } : undefined);
       const answers: Array<Answer | EmbedQLError | undefined> = hits.map(
         (hit, i) => hit && this.#fromCache(hit, requests[i]!),
       );
@@ -160,6 +155,7 @@ export class Pipeline {
         maxTokens: fitted.maxTokens,
         maxBatchSize: Math.min(request.maxBatchSize ?? maxBatchSize, maxBatchSize),
         group: operation,
+        submittedAt: this.#tracer.enabled ? Date.now() : 0,
         keep: false,
       };
       return { ...this.#scheduler.submit(task), task };
@@ -199,29 +195,6 @@ export class Pipeline {
     );
     clearTimeout(timer);
     signal?.removeEventListener('abort', gone);
-  }
-
-  async #send(batch: readonly ComputeTask[]): Promise<Array<Computed | Error>> {
-    const outcomes = await sendSplitting(
-      batch.map((task) => task.text),
-      async (texts) => {
-        const embedded = await this.model.embed(texts);
-        const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);
-        this.#events.computed(this.model.spec.name, embedded.length, tokens);
-        const call = {};
-        return embedded.map((text) => ({ ...text, call }));
-      },
-    );
-    const results = outcomes.map((outcome, i) =>
-      outcome instanceof Error ? outcome : { ...outcome, truncated: batch[i]!.truncated },
-    );
-    const entries: Array<[string, CachedVector]> = [];
-    for (const [i, task] of batch.entries()) {
-      const result = results[i]!;
-      if (task.keep && !(result instanceof Error)) entries.push([task.key, result]);
-    }
-    if (entries.length > 0) this.#cache.setMany(entries);
-    return results;
   }
 
   #tooLong(): EmbedQLError {

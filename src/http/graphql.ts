@@ -8,6 +8,7 @@ import { codedError } from '../schema/coded-error.ts';
 import type { Context, Services } from '../schema/context.ts';
 import { createSchema } from '../schema/schema.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { boundedDocumentCache } from './document-cache.ts';
 import { createGraphiQLRenderer, graphiqlOptions } from './graphiql.ts';
 import type { Caller } from './server.ts';
@@ -24,6 +25,7 @@ export function createGraphQLHandler(
   services: Services,
   config: Pick<Config, 'graphiql' | 'introspection' | 'maxBodyBytes'>,
   log: Log,
+  tracing: Tracing,
 ): GraphQLHandler {
   return createYoga<Caller, Context>({
     schema: createSchema(),
@@ -38,9 +40,14 @@ export function createGraphQLHandler(
     parserAndValidationCache: boundedDocumentCache(),
     maskedErrors: { maskError: codedError },
     context: ({ request, role, requestId, setHeader }) => {
-      const loader = new OperationLoader(services.embedder, request.signal);
+      const span = tracing.tracer.start(
+        'graphql',
+        { requestId },
+        { parent: tracing.contextOf(request.headers) },
+      );
+      const loader = new OperationLoader(services.embedder, { signal: request.signal, trace: span.context });
       const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
-      return { ...services, role, requestId, setHeader, loader, lookAhead };
+      return { ...services, role, requestId, setHeader, span, loader, lookAhead };
     },
     plugins: [
       useOperationLog(log),

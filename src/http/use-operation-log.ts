@@ -11,10 +11,11 @@ export function useOperationLog(log: Log): Plugin<Context> {
       const { contextValue: context } = args;
       return {
         onExecuteDone({ result }) {
-          if (isAsyncIterable(result)) return;
+          if (isAsyncIterable(result)) return context.span.end();
           const ms = performance.now() - started;
           context.accounting.operation(ms);
           const { texts, hits, calls, costUsd } = context.loader.figures;
+          context.span.end({ texts, hits, calls, costUsd, errors: result.errors?.length ?? 0 });
           if (texts > 0)
             context.setHeader(
               'x-embedql-figures',

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { Operation } from '../embedder/batch-sender.ts';
 import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
 import type { Answer } from '../embedder/pipeline.ts';
 
@@ -26,10 +27,10 @@ export class OperationLoader {
   #failures = 0;
   #costUsd = 0;
 
-  /** @param signal aborts when the client has gone. */
-  constructor(embedder: Embedder, signal?: AbortSignal) {
+  /** @param operation whose texts these are */
+  constructor(embedder: Embedder, operation: Operation) {
     this.#loader = new DataLoader<EmbedRequest, Answer, string>(
-      (requests) => this.#embed(requests, embedder, signal),
+      (requests) => this.#embed(requests, embedder, operation),
       { cacheKeyFn: sameness },
     );
   }
@@ -64,8 +65,8 @@ export class OperationLoader {
     return answer;
   }
 
-  async #embed(requests: readonly EmbedRequest[], embedder: Embedder, signal?: AbortSignal) {
-    const answers = await embedder.embedMany(requests, signal);
+  async #embed(requests: readonly EmbedRequest[], embedder: Embedder, operation: Operation) {
+    const answers = await embedder.embedMany(requests, operation);
     this.#texts += answers.length;
     for (const answer of answers) {
       if (answer instanceof Error) this.#failures += 1;

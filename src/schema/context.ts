@@ -2,6 +2,7 @@ import type { Accounting } from '../embedder/accounting.ts';
 import type { Cache } from '../embedder/cache.ts';
 import type { Catalogue } from '../embedder/catalogue.ts';
 import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
+import type { Span } from '../embedder/tracing.ts';
 import type { LookAhead } from '../loading/look-ahead.ts';
 import type { OperationLoader } from '../loading/operation-loader.ts';
 
@@ -27,6 +28,8 @@ export interface Context extends Services {
   readonly requestId: string;
   /** Puts a header on the answer. */
   setHeader(name: string, value: string): void;
+  /** The span of the operation. */
+  readonly span: Span;
   readonly loader: OperationLoader;
   readonly lookAhead: LookAhead<Context, EmbedRequest>;
 }

@@ -30,7 +30,7 @@ export async function startEmbedQL(
     ...env,
   };
   const config = readConfig(settings);
-  const app = createApp({
+  const app = await createApp({
     config,
     env: settings,
     log: createLog(config.logLevel, false),

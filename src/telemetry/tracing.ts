@@ -1,0 +1,75 @@
+import type { Environment } from '../config/config.ts';
+import { noTracer, type Tracer } from '../embedder/tracing.ts';
+import { version } from '../version.ts';
+
+export interface Tracing {
+  tracer: Tracer;
+  /** The caller's place in a trace, from its `traceparent` header (W3C Trace Context). */
+  contextOf(headers: Headers): unknown;
+  /** Sends what is left. */
+  close(): Promise<void>;
+}
+
+const off: Tracing = { tracer: noTracer, contextOf: () => undefined, close: async () => {} };
+
+/**
+ * OpenTelemetry, where its standard variables ask for it (`OTEL_EXPORTER_OTLP_ENDPOINT`,
+ * `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_TRACES_EXPORTER`). Elsewhere none of it is even loaded.
+ */
+export async function createTracing(env: Environment): Promise<Tracing> {
+  const exporter = env['OTEL_TRACES_EXPORTER'];
+  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'];
+  if (env['OTEL_SDK_DISABLED'] === 'true' || exporter === 'none' || (!endpoint && !exporter)) return off;
+  const { context, propagation, SpanStatusCode, trace, ROOT_CONTEXT } = await import('@opentelemetry/api');
+  const sdk = await import('@opentelemetry/sdk-trace-node');
+  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
+  const { resourceFromAttributes } = await import('@opentelemetry/resources');
+  const provider = new sdk.NodeTracerProvider({
+    resource: resourceFromAttributes({
+      'service.name': env['OTEL_SERVICE_NAME'] || 'embedql',
+      'service.version': version,
+    }),
+    spanProcessors: [
+      exporter === 'console'
+        ? new sdk.SimpleSpanProcessor(new sdk.ConsoleSpanExporter())
+        : new sdk.BatchSpanProcessor(new OTLPTraceExporter()),
+    ],
+  });
+  provider.register();
+  const tracer = provider.getTracer('embedql', version);
+  type Context = typeof ROOT_CONTEXT;
+
+  return {
+    tracer: {
+      enabled: true,
+      start(name, attributes, { parent, links = [], startedAt } = {}) {
+        const span = tracer.startSpan(
+          name,
+          {
+            ...(attributes ? { attributes } : {}),
+            ...(startedAt === undefined ? {} : { startTime: startedAt }),
+            links: links.flatMap((link) => {
+              const linked = trace.getSpanContext(link as Context);
+              return linked ? [{ context: linked }] : [];
+            }),
+          },
+          (parent as Context | undefined) ?? ROOT_CONTEXT,
+        );
+        return {
+          context: trace.setSpan(ROOT_CONTEXT, span),
+          end(more, error) {
+            if (more) span.setAttributes(more);
+            if (error) span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+            span.end();
+          },
+        };
+      },
+    },
+    contextOf: (headers) =>
+      propagation.extract(context.active(), headers, {
+        get: (carrier, key) => carrier.get(key) ?? undefined,
+        keys: (carrier) => [...carrier.keys()],
+      }),
+    close: () => provider.shutdown(),
+  };
+}
