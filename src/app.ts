@@ -19,6 +19,9 @@ import { dashboardRoutes } from './http/dashboard.ts';
 import { createGraphQLHandler, graphqlPath } from './http/graphql.ts';
 import { createReadiness, health } from './http/health.ts';
 import { createMetricsPage } from './http/metrics.ts';
+import { createEmbeddingsHandler } from './http/openai/embeddings.ts';
+import { sendOpenAIError } from './http/openai/errors.ts';
+import { createModelsHandler, modelsPath } from './http/openai/models.ts';
 import { createHttpServer, type Route } from './http/server.ts';
 import { builtinModels } from './providers/builtin-models.ts';
 import { openModels } from './providers/open-models.ts';
@@ -112,6 +115,19 @@ export async function createApp({
       handle: (request, response, caller) => graphql(request, response, caller),
     },
     ...dashboardRoutes(),
+    {
+      path: '/v1/embeddings',
+      guarded: true,
+      sendError: sendOpenAIError,
+      handle: createEmbeddingsHandler(services, config.maxBodyBytes),
+    },
+    {
+      path: modelsPath,
+      below: true,
+      guarded: true,
+      sendError: sendOpenAIError,
+      handle: createModelsHandler(services),
+    },
     { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
     { path: '/health', guarded: false, handle: health },
     {

@@ -28,10 +28,12 @@ interface Entry<T extends Task, Value> extends Queued {
 }
 
 /**
- * How many turns of the event loop a window may be prolonged by, as long as each of them brings new texts:
- * requests that have reached the machine but not yet the queue belong into the same batch.
+ * How often, and by how many milliseconds, a window is prolonged while each time new texts have come in: requests
+ * that were sent together do not arrive in the same instant, and belong into the same batch. A text that comes
+ * alone is never held for longer than the window.
  */
-const extraTurns = 32;
+const extensions = 16;
+const extensionMs = 1;
 
 /** Turns texts of many operations into few batches; one for each model, for the whole process. */
 export class Scheduler<T extends Task, Value> {
@@ -97,16 +99,19 @@ export class Scheduler<T extends Task, Value> {
       return;
     }
     this.#windowOpen = true;
+    const opening = this.#arrivals;
     const { windowMs } = this.#options;
     if (windowMs === 0) setImmediate(() => this.#closeWindow());
-    else setTimeout(() => this.#prolong(this.#arrivals, extraTurns), windowMs);
+    else setTimeout(() => this.#prolong(opening, extensions), windowMs);
   }
 
-  /** The window is over; wait on only while every turn of the event loop brings more. */
-  #prolong(seen: number, turnsLeft: number): void {
+  /** The window is over; wait on only while more texts keep coming in. */
+  #prolong(seen: number, left: number): void {
+    // After what has reached the machine already has been read.
     setImmediate(() => {
-      if (turnsLeft > 0 && this.#arrivals > seen) this.#prolong(this.#arrivals, turnsLeft - 1);
-      else this.#closeWindow();
+      const arrivals = this.#arrivals;
+      if (left === 0 || arrivals === seen) this.#closeWindow();
+      else setTimeout(() => this.#prolong(arrivals, left - 1), extensionMs);
     });
   }
 

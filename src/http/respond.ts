@@ -17,12 +17,7 @@ export function sendJson(
 }
 
 /** An error in GraphQL's shape, for those who are turned away before GraphQL sees them. */
-export function sendError(
-  response: ServerResponse,
-  status: number,
-  error: EmbedQLError,
-  headers?: Record<string, string>,
-): void {
+export function sendError(response: ServerResponse, status: number, error: EmbedQLError): void {
   const { message, code, retryable } = error;
-  sendJson(response, status, { errors: [{ message, extensions: { code, retryable } }] }, headers);
+  sendJson(response, status, { errors: [{ message, extensions: { code, retryable } }] });
 }

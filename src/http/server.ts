@@ -27,8 +27,12 @@ export type Handler = (
 export interface Route {
   path: string;
   handle: Handler;
+  /** Whether paths below it are its own, too. */
+  below?: boolean;
   /** Whether the route wants a key where keys are set. */
   guarded: boolean;
+  /** Tells somebody without a key in the shape that clients of this route read. Default: GraphQL's. */
+  sendError?(response: ServerResponse, error: EmbedQLError): void;
   /** A page that a browser may open without a key: it holds nothing, and what it asks for is guarded. */
   isPage?(request: IncomingMessage): boolean;
 }
@@ -67,11 +71,13 @@ export function createHttpServer({ routes, authenticate, log }: HttpServerOption
   async function dispatch(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = requestIdOf(request);
     response.setHeader('x-request-id', requestId);
-    const route = byPath.get(pathOf(request));
+    const path = pathOf(request);
+    const route = byPath.get(path) ?? routes.find((one) => one.below && path.startsWith(`${one.path}/`));
     if (!route) return sendError(response, 404, notFound(routes));
     const role = authenticate(request.headers.authorization);
     if (route.guarded && role === undefined && !route.isPage?.(request)) {
-      return sendError(response, 401, keyWanted, { 'www-authenticate': 'Bearer realm="embedql"' });
+      response.setHeader('www-authenticate', 'Bearer realm="embedql"');
+      return route.sendError ? route.sendError(response, keyWanted) : sendError(response, 401, keyWanted);
     }
     await route.handle(request, response, {
       role: role ?? 'client',

@@ -52,7 +52,8 @@ export function readArguments(args: EmbeddingArguments, { catalogue }: Context):
   };
 }
 
-function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
+/** @throws EmbedQLError BAD_USER_INPUT where the model has no such vectors. */
+export function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
   if (dimensions === null || dimensions === undefined) return spec.dimension;
   if (!spec.supportsDimensions) {
     throw badUserInput(

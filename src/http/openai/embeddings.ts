@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import type { EmbedRequest } from '../../embedder/embedder.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
+import type { Answer } from '../../embedder/pipeline.ts';
+import { shortenVector, vectorToBase64 } from '../../embedder/vectors.ts';
+import { isEmptyText, readDimensions } from '../../schema/arguments.ts';
+import type { Services } from '../../schema/context.ts';
+import { BodyTooLarge, readBody } from '../read-body.ts';
+import { sendJson } from '../respond.ts';
+import type { Handler } from '../server.ts';
+import { sendOpenAIError } from './errors.ts';
+
+/** What `POST /v1/embeddings` takes (OpenAI's API reference). Unknown members are passed over, as OpenAI does. */
+const bodySchema = z.object({
+  model: z.string().optional(),
+  input: z.union([z.string(), z.array(z.string()).min(1)], {
+    error: ({ input }) =>
+      Array.isArray(input) && input.flat().every((item) => typeof item === 'number') && input.length > 0
+        ? 'input is a list of tokens, whose meaning depends on a tokenizer; send the text itself'
+        : 'input must be a text or a list of texts',
+  }),
+  encoding_format: z.enum(['float', 'base64']).default('float'),
+  dimensions: z.int().nullish(),
+});
+
+/**
+ * OpenAI's embeddings endpoint, over the same embedder as everything else. As with OpenAI, a text that is too long
+ * or refused fails the whole request.
+ */
+export function createEmbeddingsHandler(services: Services, maxBodyBytes: number): Handler {
+  return async (request, response, caller) => {
+    if (request.method !== 'POST') {
+      response.setHeader('allow', 'POST');
+      return sendOpenAIError(response, badUserInput('Send a POST.'), { status: 405 });
+    }
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    try {
+      const { wish, encoding } = read(await readBody(request, maxBodyBytes), services);
+      const answers = await services.embedder.embedMany(wish.requests, { signal: gone.signal });
+      const failure = answers.find((answer) => answer instanceof Error);
+      if (failure) throw failure;
+      const embedded = answers as Answer[];
+      caller.setHeader('x-embedql-figures', figures(embedded));
+      sendJson(response, 200, listOf(embedded, wish, encoding));
+    } catch (error) {
+      if (error instanceof BodyTooLarge) {
+        response.setHeader('connection', 'close');
+        return sendOpenAIError(response, badUserInput('The body is larger than EMBEDQL_MAX_BODY_BYTES.'), {
+          status: 413,
+        });
+      }
+      sendOpenAIError(response, toEmbedQLError(error), {
+        param: error instanceof WrongParameter ? error.param : null,
+      });
+    }
+  };
+}
+
+interface Wish {
+  requests: EmbedRequest[];
+  model: string;
+  dimension: number;
+}
+
+class WrongParameter extends EmbedQLError {
+  readonly param: string;
+
+  constructor(param: string, message: string) {
+    super('BAD_USER_INPUT', message);
+    this.param = param;
+  }
+}
+
+function read(body: Buffer, { catalogue, maxTexts }: Services): { wish: Wish; encoding: 'float' | 'base64' } {
+  const parsed = bodySchema.safeParse(parseJson(body));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new WrongParameter(String(issue!.path[0] ?? ''), issue!.message);
+  }
+  const { model: name, input, encoding_format: encoding, dimensions } = parsed.data;
+  const texts = typeof input === 'string' ? [input] : input;
+  const empty = texts.findIndex(isEmptyText);
+  if (empty >= 0) throw new WrongParameter('input', `input[${empty}] is empty; give it something to embed.`);
+  if (texts.length > maxTexts) {
+    throw new EmbedQLError(
+      'COST_LIMIT_EXCEEDED',
+      `The request has ${texts.length} texts where ${maxTexts} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
+    );
+  }
+  const model = catalogue.get(name);
+  const requests = texts.map(
+    (text): EmbedRequest => ({ model, text, kind: 'doc', useCache: true, truncate: false }),
+  );
+  return {
+    wish: { requests, model: model.spec.name, dimension: readDimensions(dimensions, model) },
+    encoding,
+  };
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw badUserInput('The body is not JSON.');
+  }
+}
+
+function listOf(answers: readonly Answer[], { model, dimension }: Wish, encoding: 'float' | 'base64') {
+  const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
+  return {
+    object: 'list',
+    data: answers.map((answer, index) => {
+      const vector = shortenVector(answer.vector, dimension);
+      return {
+        object: 'embedding',
+        index,
+        embedding: encoding === 'base64' ? vectorToBase64(vector) : Array.from(vector),
+      };
+    }),
+    model,
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  };
+}
+
+function figures(answers: readonly Answer[]): string {
+  const hits = answers.filter(({ source }) => source !== 'provider').length;
+  const calls = new Set(answers.flatMap(({ call }) => call ?? [])).size;
+  const cost = answers.reduce((sum, { costUsd }) => sum + costUsd, 0);
+  return `texts=${answers.length} hits=${hits} calls=${calls} cost=${cost}`;
+}

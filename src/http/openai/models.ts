@@ -1,0 +1,32 @@
+import { toEmbedQLError } from '../../embedder/errors.ts';
+import type { EmbeddingModel } from '../../embedder/model.ts';
+import type { Services } from '../../schema/context.ts';
+import { sendJson } from '../respond.ts';
+import type { Handler } from '../server.ts';
+import { sendOpenAIError } from './errors.ts';
+
+export const modelsPath = '/v1/models';
+
+/** `GET /v1/models` and `GET /v1/models/<name>`: those that can be asked. */
+export function createModelsHandler({ catalogue }: Services): Handler {
+  return (request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    if (pathname === modelsPath) {
+      const available = catalogue.all().filter((model) => model.status().available);
+      return sendJson(response, 200, { object: 'list', data: available.map(describe) });
+    }
+    try {
+      sendJson(
+        response,
+        200,
+        describe(catalogue.get(decodeURIComponent(pathname.slice(modelsPath.length + 1)))),
+      );
+    } catch (error) {
+      sendOpenAIError(response, toEmbedQLError(error));
+    }
+  };
+}
+
+function describe({ spec }: EmbeddingModel) {
+  return { id: spec.name, object: 'model', created: 0, owned_by: spec.provider };
+}
