@@ -1,4 +1,6 @@
 import SchemaBuilder from '@pothos/core';
+import DirectivesPlugin from '@pothos/plugin-directives';
+import FederationPlugin from '@pothos/plugin-federation';
 import type { Context } from './context.ts';
 
 export interface SchemaTypes {
@@ -11,7 +13,10 @@ export interface SchemaTypes {
 export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>;
 
 export function createBuilder(): Builder {
-  const builder = new SchemaBuilder<SchemaTypes>({ defaultFieldNullability: false });
+  const builder = new SchemaBuilder<SchemaTypes>({
+    plugins: [DirectivesPlugin, FederationPlugin],
+    defaultFieldNullability: false,
+  });
   builder.queryType({ description: 'What can be asked without computing anything.' });
   builder.mutationType({
     description:

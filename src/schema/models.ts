@@ -53,6 +53,12 @@ export function addModels(builder: Builder): void {
     }),
   });
 
+  builder.asEntity(Model, {
+    key: builder.selection<{ name: string }>('name'),
+    // Rejects where there is none, which costs the other entities nothing; a throw would cost them all.
+    resolveReference: async ({ name }: { name: string }, { catalogue }) => catalogue.get(name),
+  });
+
   builder.queryField('models', (t) =>
     t.field({
       type: [Model],

@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import { createBuilder } from './builder.ts';
 import { addEmbed } from './embed.ts';
 import { addEmbedBatch } from './embed-batch.ts';
+import { addEmbeddedText, gatherEntities } from './embedded-text.ts';
 import { addEmbedding } from './embedding.ts';
 import { addHealth } from './health.ts';
 import { addMetrics } from './metrics.ts';
@@ -9,15 +10,17 @@ import { addModels } from './models.ts';
 import { addSimilarity } from './similarity.ts';
 import { addVector } from './vector.ts';
 
-/** The whole schema. It holds no state: everything comes with the context. */
+/** The whole schema, a Federation 2 subgraph. It holds no state: everything comes with the context. */
 export function createSchema(): GraphQLSchema {
   const builder = createBuilder();
   addVector(builder);
-  addEmbed(builder, addEmbedding(builder));
+  const Embedding = addEmbedding(builder);
+  addEmbed(builder, Embedding);
+  addEmbeddedText(builder, Embedding);
   addEmbedBatch(builder);
   addSimilarity(builder);
   addModels(builder);
   addMetrics(builder);
   addHealth(builder);
-  return builder.toSchema();
+  return gatherEntities(builder.toSubGraphSchema({}));
 }

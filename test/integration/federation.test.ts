@@ -1,0 +1,115 @@
+import { composeServices } from '@apollo/composition';
+import { parse } from 'graphql';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
+
+let provider: ProviderServer;
+let server: TestServer;
+
+beforeAll(async () => {
+  provider = await startProvider();
+  server = await startEmbedQL(provider.env);
+});
+beforeEach(() => provider.forget());
+afterAll(async () => {
+  await server.stop();
+  await provider.close();
+});
+
+let texts = 0;
+const fresh = () => `entity text ${++texts}`;
+const entities = (representations: unknown[], on: TestServer = server) =>
+  on.graphql(
+    `query($representations: [_Any!]!) { _entities(representations: $representations) {
+       ... on EmbeddedText { text model embedding { embedding cost } }
+       ... on Model { name dimension }
+     } }`,
+    { representations },
+  );
+
+describe('as a subgraph', () => {
+  test('its schema composes with one that returns stubs', async () => {
+    const { sdl } = (await server.graphql('{ _service { sdl } }')).data._service;
+    expect(sdl).toMatch(/type EmbeddedText\s+@key\(fields: "text model"\)\s+@key\(fields: "text"\)/);
+    expect(sdl).toMatch(/type Model\s+@key\(fields: "name"\)/);
+    const products = `
+      extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key"])
+      type Query { products: [Product!]! }
+      type Product @key(fields: "id") { id: ID! description: String! descriptionText: EmbeddedText! model: Model }
+      type EmbeddedText @key(fields: "text", resolvable: false) { text: String! }
+      type Model @key(fields: "name", resolvable: false) { name: String! }
+    `;
+    const { errors, supergraphSdl } = composeServices([
+      { name: 'embedql', typeDefs: parse(sdl), url: 'http://embedql' },
+      { name: 'products', typeDefs: parse(products), url: 'http://products' },
+    ]);
+    expect(errors).toBeUndefined();
+    expect(supergraphSdl).toContain('descriptionText');
+  });
+
+  test('N representations are one provider call for each model, in their order', async () => {
+    const asked = Array.from({ length: 60 }, fresh);
+    const { data, errors } = await entities([
+      ...asked.map((text, i) => ({
+        __typename: 'EmbeddedText',
+        text,
+        ...(i % 3 ? {} : { model: 'text-embedding-ada-002' }),
+      })),
+      { __typename: 'Model', name: 'all-MiniLM-L6-v2' },
+    ]);
+    expect(errors).toBeUndefined();
+    for (const [i, text] of asked.entries()) {
+      expect(data._entities[i]).toMatchObject({
+        text,
+        model: i % 3 ? 'text-embedding-3-small' : 'text-embedding-ada-002',
+      });
+      expect(data._entities[i].embedding.embedding).toEqual(Array.from(vectorOf(text)));
+    }
+    expect(data._entities[60]).toEqual({ name: 'all-MiniLM-L6-v2', dimension: 384 });
+    expect(provider.calls.map(({ input }) => input.length).sort()).toEqual([20, 40]);
+  });
+
+  test('what is wrong stays with its entity', async () => {
+    const good = fresh();
+    const { data, errors } = await entities([
+      { __typename: 'EmbeddedText', text: good },
+      { __typename: 'EmbeddedText', text: ' ' },
+      { __typename: 'EmbeddedText', text: good, model: 'nope' },
+      { __typename: 'EmbeddedText', text: `${provider.poison} ${fresh()}` },
+    ]);
+    expect(data._entities.map(({ embedding }: { embedding: unknown }) => embedding !== null)).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(errors!.map(({ path, extensions }) => [path, extensions['code']])).toEqual(
+      expect.arrayContaining([
+        [['_entities', 1, 'embedding'], 'BAD_USER_INPUT'],
+        [['_entities', 2, 'embedding'], 'MODEL_NOT_FOUND'],
+        [['_entities', 3, 'embedding'], 'PROVIDER_ERROR'],
+      ]),
+    );
+  });
+
+  test('a model that is not there is an error of its own', async () => {
+    const { data, errors } = await entities([
+      { __typename: 'Model', name: 'nope' },
+      { __typename: 'Model', name: 'text-embedding-3-large' },
+    ]);
+    expect(data._entities).toEqual([null, { name: 'text-embedding-3-large', dimension: 3_072 }]);
+    expect(errors![0]).toMatchObject({ path: ['_entities', 0], extensions: { code: 'MODEL_NOT_FOUND' } });
+  });
+
+  test('representations count against EMBEDQL_MAX_TEXTS', async () => {
+    const small = await startEmbedQL({ ...provider.env, EMBEDQL_MAX_TEXTS: '2' });
+    const { errors } = await entities(
+      [fresh(), fresh(), fresh()].map((text) => ({ __typename: 'EmbeddedText', text })),
+      small,
+    );
+    expect(errors![0]!.extensions['code']).toBe('COST_LIMIT_EXCEEDED');
+    expect(provider.calls).toEqual([]);
+    await small.stop();
+  });
+});
