@@ -14,6 +14,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     coverage: {
+      enabled: process.env['COVERAGE'] === '1',
       provider: 'v8',
       include: ['src/**/*.ts'],
       reporter: ['text'],
