@@ -19,14 +19,14 @@ interface BatchSource {
   outcomes: ReadonlyArray<Answer | EmbedQLError>;
 }
 
-interface FailureSource {
+export interface FailureSource {
   index: number;
   error: EmbedQLError;
 }
 
-/** `embedBatch`: a list of texts in one field. */
-export function addEmbedBatch(builder: Builder): void {
-  const EmbeddingBatch = addTypes(builder);
+/** `embedBatch`: a list of texts in one field. @returns the type of its failures. */
+export function addEmbedBatch(builder: Builder) {
+  const { BatchFailure, EmbeddingBatch } = addTypes(builder);
   builder.mutationField('embedBatch', (t) =>
     t.field({
       type: EmbeddingBatch,
@@ -64,9 +64,11 @@ export function addEmbedBatch(builder: Builder): void {
       },
     }),
   );
+  return BatchFailure;
 }
 
-const emptyText = badUserInput('The text is empty; give it something to embed.');
+/** Why an empty text of a list has no embedding. */
+export const emptyText = badUserInput('The text is empty; give it something to embed.');
 
 /** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
 function read(args: BatchArguments, context: Context) {
@@ -104,7 +106,7 @@ function addTypes(builder: Builder) {
     }),
   });
 
-  return builder.objectRef<BatchSource>('EmbeddingBatch').implement({
+  const EmbeddingBatch = builder.objectRef<BatchSource>('EmbeddingBatch').implement({
     description: 'The embeddings of a list of texts, and what it took to get them.',
     fields: (t) => ({
       embeddings: t.field({
@@ -144,6 +146,7 @@ function addTypes(builder: Builder) {
       }),
     }),
   });
+  return { BatchFailure, EmbeddingBatch };
 }
 
 function answersOf(outcomes: BatchSource['outcomes']): Answer[] {

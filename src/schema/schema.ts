@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import { createBuilder } from './builder.ts';
 import { addEmbed } from './embed.ts';
 import { addEmbedBatch } from './embed-batch.ts';
+import { addEmbedStream } from './embed-stream.ts';
 import { addEmbeddedText, gatherEntities } from './embedded-text.ts';
 import { addEmbedding } from './embedding.ts';
 import { addHealth } from './health.ts';
@@ -17,10 +18,11 @@ export function createSchema(): GraphQLSchema {
   const Embedding = addEmbedding(builder);
   addEmbed(builder, Embedding);
   addEmbeddedText(builder, Embedding);
-  addEmbedBatch(builder);
+  const BatchFailure = addEmbedBatch(builder);
   addSimilarity(builder);
   addModels(builder);
   addMetrics(builder);
+  addEmbedStream(builder, Embedding, BatchFailure);
   addHealth(builder);
   return gatherEntities(builder.toSubGraphSchema({}));
 }

@@ -18,12 +18,14 @@ const off: Tracing = { tracer: noTracer, contextOf: () => undefined, close: asyn
  */
 export async function createTracing(env: Environment): Promise<Tracing> {
   const exporter = env['OTEL_TRACES_EXPORTER'];
-  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'];
-  if (env['OTEL_SDK_DISABLED'] === 'true' || exporter === 'none' || (!endpoint && !exporter)) return off;
-  const { context, propagation, SpanStatusCode, trace, ROOT_CONTEXT } = await import('@opentelemetry/api');
+  if (env['OTEL_SDK_DISABLED'] === 'true' || exporter === 'none' || (!tracesUrl(env) && !exporter))
+    return off;
+  const { defaultTextMapGetter, ROOT_CONTEXT, SpanStatusCode, trace } = await import('@opentelemetry/api');
+  const { W3CTraceContextPropagator } = await import('@opentelemetry/core');
   const sdk = await import('@opentelemetry/sdk-trace-node');
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
   const { resourceFromAttributes } = await import('@opentelemetry/resources');
+  const url = tracesUrl(env);
   const provider = new sdk.NodeTracerProvider({
     resource: resourceFromAttributes({
       'service.name': env['OTEL_SERVICE_NAME'] || 'embedql',
@@ -32,11 +34,11 @@ export async function createTracing(env: Environment): Promise<Tracing> {
     spanProcessors: [
       exporter === 'console'
         ? new sdk.SimpleSpanProcessor(new sdk.ConsoleSpanExporter())
-        : new sdk.BatchSpanProcessor(new OTLPTraceExporter()),
+        : new sdk.BatchSpanProcessor(new OTLPTraceExporter(url === undefined ? {} : { url })),
     ],
   });
-  provider.register();
   const tracer = provider.getTracer('embedql', version);
+  const propagator = new W3CTraceContextPropagator();
   type Context = typeof ROOT_CONTEXT;
 
   return {
@@ -66,10 +68,14 @@ export async function createTracing(env: Environment): Promise<Tracing> {
       },
     },
     contextOf: (headers) =>
-      propagation.extract(context.active(), headers, {
-        get: (carrier, key) => carrier.get(key) ?? undefined,
-        keys: (carrier) => [...carrier.keys()],
-      }),
+      propagator.extract(ROOT_CONTEXT, Object.fromEntries(headers), defaultTextMapGetter),
     close: () => provider.shutdown(),
   };
+}
+
+/** Where traces go: the endpoint for traces as it is, or the common one with their path. */
+function tracesUrl(env: Environment): string | undefined {
+  const endpoint = env['OTEL_EXPORTER_OTLP_ENDPOINT'];
+  const common = endpoint ? `${endpoint.replace(/\/$/, '')}/v1/traces` : undefined;
+  return env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || common;
 }

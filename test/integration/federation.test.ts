@@ -1,4 +1,6 @@
-import { composeServices } from '@apollo/composition';
+import { existsSync } from 'node:fs';
+import { composeServices as composeWithApollo } from '@apollo/composition';
+import { composeServices as composeWithHive } from '@theguild/federation-composition';
 import { parse } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
@@ -40,12 +42,14 @@ describe('as a subgraph', () => {
       type EmbeddedText @key(fields: "text", resolvable: false) { text: String! }
       type Model @key(fields: "name", resolvable: false) { name: String! }
     `;
-    const { errors, supergraphSdl } = composeServices([
+    const subgraphs = [
       { name: 'embedql', typeDefs: parse(sdl), url: 'http://embedql' },
       { name: 'products', typeDefs: parse(products), url: 'http://products' },
-    ]);
-    expect(errors).toBeUndefined();
-    expect(supergraphSdl).toContain('descriptionText');
+    ];
+    for (const { errors, supergraphSdl } of [composeWithApollo(subgraphs), composeWithHive(subgraphs)]) {
+      expect(errors?.map(({ message }) => message) ?? []).toEqual([]);
+      expect(supergraphSdl).toContain('descriptionText');
+    }
   });
 
   test('N representations are one provider call for each model, in their order', async () => {
@@ -111,5 +115,37 @@ describe('as a subgraph', () => {
     expect(errors![0]!.extensions['code']).toBe('COST_LIMIT_EXCEEDED');
     expect(provider.calls).toEqual([]);
     await small.stop();
+  });
+});
+
+const example = new URL('../../examples/federation/', import.meta.url);
+const hasGateway = existsSync(new URL('node_modules/', example));
+if (!hasGateway)
+  process.stderr.write('SKIPPED: the gateway is not installed (cd examples/federation && npm ci)\n');
+
+describe.skipIf(!hasGateway)('behind Hive Gateway', () => {
+  test('50 products with their embeddings are one provider call', async () => {
+    const { compose, startGateway } = await import(new URL('gateway.ts', example).href);
+    const { startProducts } = await import(new URL('products.ts', example).href);
+    const supergraph = await compose({ products: await startProducts(), embedql: `${server.url}/graphql` });
+    const gateway = await startGateway(supergraph);
+    const response = await fetch(gateway, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        query:
+          '{ products(first: 50) { name descriptionText { text embedding { embedding dimension cost } } } }',
+      }),
+    });
+    const { data, errors } = (await response.json()) as {
+      data: { products: Array<{ descriptionText: { text: string; embedding: { embedding: number[] } } }> };
+      errors?: unknown;
+    };
+    expect(errors).toBeUndefined();
+    expect(data.products).toHaveLength(50);
+    for (const { descriptionText } of data.products) {
+      expect(descriptionText.embedding.embedding).toEqual(Array.from(vectorOf(descriptionText.text)));
+    }
+    expect(provider.calls.map(({ input }) => input.length)).toEqual([50]);
   });
 });

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider, testKey } from '../support/provider-server.ts';
@@ -171,6 +171,7 @@ describe('traces', () => {
       traceId: string;
       parentSpanId?: string;
       links?: Array<{ traceId: string }>;
+      status?: { code: number };
     }> = [];
     const collector = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
@@ -182,7 +183,7 @@ describe('traces', () => {
     }).listen(0, '127.0.0.1');
     await once(collector, 'listening');
     const { port } = collector.address() as { port: number };
-    const traced = await serveEmbedQL({
+    const traced = await startEmbedQL({
       ...provider.env,
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
       EMBEDQL_BATCH_WINDOW_MS: '200',
@@ -197,26 +198,40 @@ describe('traces', () => {
         }),
       ),
     );
-    traced.process.kill('SIGTERM');
-    await traced.finished;
+    await traced.graphql(`mutation { embed(text: "${provider.poison}") { cost } }`);
+    // What is left is sent before the end.
+    await traced.stop();
     collector.close();
-    const named = (name: string) => spans.filter((span) => span.name === name);
-    expect(
-      named('graphql')
+    const ours = (name: string) =>
+      spans
+        .filter((span) => span.name === name && traceIds.includes(span.traceId))
         .map(({ traceId }) => traceId)
-        .sort(),
-    ).toEqual(traceIds);
-    expect(named('embedql.cache')).toHaveLength(2);
-    expect(
-      named('embedql.queue')
-        .map(({ traceId }) => traceId)
-        .sort(),
-    ).toEqual(traceIds);
-    const [call, ...others] = named('embedql.provider');
+        .sort();
+    for (const name of ['graphql', 'embedql.cache', 'embedql.queue'])
+      expect(ours(name), name).toEqual(traceIds);
+    const [shared, refused, ...others] = spans.filter(({ name }) => name === 'embedql.provider');
     expect(others).toEqual([]);
-    expect(call!.links!.map(({ traceId }) => traceId).sort()).toEqual(traceIds);
+    expect(shared!.links!.map(({ traceId }) => traceId).sort()).toEqual(traceIds);
+    expect(refused!.status!.code).toBe(2);
     expect(JSON.stringify(spans)).not.toContain('traced 0');
   });
+});
+
+test('traces can be printed, and are off where the standard variables say so', async () => {
+  const printed: unknown[] = [];
+  const print = vi.spyOn(console, 'dir').mockImplementation((span) => void printed.push(span));
+  for (const [env, spans] of [
+    [{ OTEL_TRACES_EXPORTER: 'console' }, true],
+    [{ OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, false],
+    [{ OTEL_TRACES_EXPORTER: 'console', OTEL_SDK_DISABLED: 'true' }, false],
+  ] as const) {
+    printed.length = 0;
+    const own = await startEmbedQL({ ...provider.env, ...env });
+    await own.graphql('mutation { embed(text: "printed") { cost } }');
+    await own.stop();
+    expect(printed.length > 0).toBe(spans);
+  }
+  print.mockRestore();
 });
 
 describe('similarity and nearest', () => {

@@ -64,12 +64,12 @@ export class Encoder {
 
   /**
    * Pooled and normalised as sentence-transformers does it (its modules Pooling and Normalize).
-   * Texts are computed in groups of similar length, so that little is spent on padding.
+   * Texts, at least one, are computed in groups of similar length, so that little is spent on padding.
    */
   async encode(texts: readonly string[]): Promise<Encoded> {
     const { input_ids: ids, token_type_ids: types } = this.#tokenize(texts);
     const tokens = ids.map((tokenIds) => tokenIds.length);
-    let vectors: Float32Array | undefined;
+    let vectors = new Float32Array();
     for (const group of microBatches(tokens)) {
       const length = Math.max(...group.map((i) => tokens[i]!));
       const inputs: Record<string, Tensor> = {
@@ -90,13 +90,13 @@ export class Encoder {
       const { last_hidden_state: states } = (await this.#model(inputs)) as { last_hidden_state: Tensor };
       const pooled = this.#pool(states, inputs['attention_mask']!).normalize(2, -1);
       const dimension = pooled.dims.at(-1)!;
-      vectors ??= new Float32Array(texts.length * dimension);
+      if (vectors.length === 0) vectors = new Float32Array(texts.length * dimension);
       const numbers = pooled.data as Float32Array;
       for (const [row, i] of group.entries()) {
         vectors.set(numbers.subarray(row * dimension, (row + 1) * dimension), i * dimension);
       }
     }
-    return { vectors: vectors ?? new Float32Array(), tokens };
+    return { vectors, tokens };
   }
 
   /** How much of a long text the model reads. Looks at no more of it than it needs. */
