@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, expectTypeOf, test } from 'vitest';
 import { execute } from '../../examples/client/client.ts';
 import { graphql } from '../../examples/client/generated/gql.ts';
 import { rank } from '../../examples/client/similar.ts';
+import { compare } from '../../examples/client/urql.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 
 let server: TestServer;
@@ -70,4 +71,9 @@ test('the example ranks by meaning, and metrics count what it did', async () => 
     cacheHitRate: 0,
     byModel: [],
   });
+});
+
+test('the example with urql does, too', async () => {
+  const near = await compare(`${server.url}/graphql`, 'cat', 'feline');
+  expect(near - (await compare(`${server.url}/graphql`, 'cat', 'stock market'))).toBeGreaterThan(0.2);
 });

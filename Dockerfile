@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+FROM node:22-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build && npm prune --omit=dev \
+  # onnxruntime-node brings the binaries of every platform, and onnxruntime-web those for browsers; one is used.
+  && find node_modules/onnxruntime-node/bin/napi-v* -mindepth 1 -maxdepth 1 ! -name linux -exec rm -rf {} + \
+  && find node_modules/onnxruntime-node/bin/napi-v*/linux -mindepth 1 -maxdepth 1 \
+       ! -name "$(node -p process.arch)" -exec rm -rf {} + \
+  && find node_modules/onnxruntime-web/dist -name '*.wasm' -delete
+
+# Weights of a local model in the image: docker build --build-arg MODEL=all-MiniLM-L6-v2 .
+ARG MODEL=
+ENV EMBEDQL_MODELS_DIR=/app/models
+RUN mkdir -p models && if [ -n "$MODEL" ]; then node dist/cli/bin.js pull "$MODEL"; fi
+
+FROM node:22-slim
+WORKDIR /app
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 EMBEDQL_MODELS_DIR=/app/models
+COPY --from=build --chown=node:node /app/models models
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json ./
+COPY assets assets
+USER node
+EXPOSE 4000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "dist/cli/bin.js", "serve"]
