@@ -11,7 +11,7 @@ const config: CodegenConfig = {
       preset: 'client',
       presetConfig: { fragmentMasking: false },
       config: {
-        scalars: { Vector: 'number[]' },
+        scalars: { Vector: 'number[]', _Any: 'Record<string, unknown>' },
         documentMode: 'string',
         enumsAsTypes: true,
         useTypeImports: true,

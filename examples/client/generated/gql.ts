@@ -16,11 +16,13 @@ import * as types from './graphql.ts';
  */
 type Documents = {
     "\n  mutation Ranking($documents: [String!]!, $query: String!) {\n    embedBatch(texts: $documents) {\n      embeddingsBase64\n      totalCost\n      failures { index code message }\n    }\n    embedQuery(query: $query) {\n      embeddingBase64\n    }\n  }\n": typeof types.RankingDocument,
+    "\n  mutation Pair($a: String!, $b: String!) {\n    a: embed(text: $a) { embeddingBase64 cached cost }\n    b: embed(text: $b) { embeddingBase64 cached cost }\n  }\n": typeof types.PairDocument,
     "\n  query Everything {\n    models { name provider dimension maxBatchSize maxInputTokens costPer1kTokens available loaded isDefault }\n    defaultModel { name }\n    metrics {\n      totalEmbeddingsGenerated cacheHits cacheMisses cacheHitRate totalCostUsd costSavedUsd totalTokens\n      providerCalls averageBatchSize coalescedTexts modelsLoaded since byModel { model providerCalls }\n    }\n    health { status service version defaultModel cachingEnabled cacheBackend modelsLoaded }\n  }\n": typeof types.EverythingDocument,
     "\n  mutation Reset {\n    resetMetrics { status message previous { totalEmbeddingsGenerated providerCalls } }\n  }\n": typeof types.ResetDocument,
 };
 const documents: Documents = {
     "\n  mutation Ranking($documents: [String!]!, $query: String!) {\n    embedBatch(texts: $documents) {\n      embeddingsBase64\n      totalCost\n      failures { index code message }\n    }\n    embedQuery(query: $query) {\n      embeddingBase64\n    }\n  }\n": types.RankingDocument,
+    "\n  mutation Pair($a: String!, $b: String!) {\n    a: embed(text: $a) { embeddingBase64 cached cost }\n    b: embed(text: $b) { embeddingBase64 cached cost }\n  }\n": types.PairDocument,
     "\n  query Everything {\n    models { name provider dimension maxBatchSize maxInputTokens costPer1kTokens available loaded isDefault }\n    defaultModel { name }\n    metrics {\n      totalEmbeddingsGenerated cacheHits cacheMisses cacheHitRate totalCostUsd costSavedUsd totalTokens\n      providerCalls averageBatchSize coalescedTexts modelsLoaded since byModel { model providerCalls }\n    }\n    health { status service version defaultModel cachingEnabled cacheBackend modelsLoaded }\n  }\n": types.EverythingDocument,
     "\n  mutation Reset {\n    resetMetrics { status message previous { totalEmbeddingsGenerated providerCalls } }\n  }\n": types.ResetDocument,
 };
@@ -29,6 +31,10 @@ const documents: Documents = {
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation Ranking($documents: [String!]!, $query: String!) {\n    embedBatch(texts: $documents) {\n      embeddingsBase64\n      totalCost\n      failures { index code message }\n    }\n    embedQuery(query: $query) {\n      embeddingBase64\n    }\n  }\n"): typeof import('./graphql.ts').RankingDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation Pair($a: String!, $b: String!) {\n    a: embed(text: $a) { embeddingBase64 cached cost }\n    b: embed(text: $b) { embeddingBase64 cached cost }\n  }\n"): typeof import('./graphql.ts').PairDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

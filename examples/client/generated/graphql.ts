@@ -16,6 +16,7 @@ export type Scalars = {
   Float: { input: number; output: number; }
   /** An embedding: a JSON array of numbers (float32), of unit length for all built-in models, so that the dot product of two is their cosine similarity. */
   Vector: { input: number[]; output: number[]; }
+  _Any: { input: Record<string, unknown>; output: Record<string, unknown>; }
 };
 
 /** Why one text of a batch has no embedding. */
@@ -31,6 +32,17 @@ export type BatchFailure = {
   retryAfterMs?: Maybe<Scalars['Int']['output']>;
   /** Whether the same text may succeed later without a change. */
   retryable: Scalars['Boolean']['output'];
+};
+
+/** A text of another subgraph. Return `{ __typename: "EmbeddedText", text }` there, with or without `model`, and the gateway fetches the embedding here: one provider call for each model, however many texts there are. */
+export type EmbeddedText = {
+  __typename?: 'EmbeddedText';
+  /** The embedding of the text, as `embed` gives it. */
+  embedding?: Maybe<Embedding>;
+  /** The model: the one that was given, else the default. */
+  model: Scalars['String']['output'];
+  /** The text, as the other subgraph gave it. */
+  text: Scalars['String']['output'];
 };
 
 /** The embedding of one text, and what it took to get it. */
@@ -77,6 +89,19 @@ export type EmbeddingBatch = {
   totalTokens: Scalars['Int']['output'];
 };
 
+/** Some results of `embedStream`, and how far it is. */
+export type EmbeddingChunk = {
+  __typename?: 'EmbeddingChunk';
+  /** Texts that are done, in all chunks so far. */
+  done: Scalars['Int']['output'];
+  /** Embeddings that are ready now. */
+  embeddings: Array<IndexedEmbedding>;
+  /** Texts of this chunk that have none. */
+  failures: Array<BatchFailure>;
+  /** Texts that were asked for. */
+  total: Scalars['Int']['output'];
+};
+
 /** How the server is, and what it runs with. */
 export type Health = {
   __typename?: 'Health';
@@ -102,6 +127,15 @@ export type HealthStatus =
   | 'DEGRADED'
   /** Everything that is configured works. */
   | 'OK';
+
+/** The embedding of one of many texts. */
+export type IndexedEmbedding = {
+  __typename?: 'IndexedEmbedding';
+  /** Its embedding. */
+  embedding: Embedding;
+  /** The place of the text in `texts`, from 0. */
+  index: Scalars['Int']['output'];
+};
 
 /** Figures since `since`, of this process alone. */
 export type Metrics = {
@@ -260,6 +294,8 @@ export type Neighbor = {
 /** What can be asked without computing anything. */
 export type Query = {
   __typename?: 'Query';
+  _entities: Array<Maybe<_Entity>>;
+  _service: _Service;
   /** The model that is used where none is named. */
   defaultModel: Model;
   /** How the server is. Over plain HTTP there are `/health` and `/ready`. */
@@ -272,6 +308,12 @@ export type Query = {
   nearest: Array<Neighbor>;
   /** The cosine similarity of two texts: 1 for the same direction, 0 for nothing in common. */
   similarity?: Maybe<Scalars['Float']['output']>;
+};
+
+
+/** What can be asked without computing anything. */
+export type Query_EntitiesArgs = {
+  representations: Array<Scalars['_Any']['input']>;
 };
 
 
@@ -305,14 +347,34 @@ export type ResetMetricsPayload = {
 /** What can be watched as it changes, over server-sent events. */
 export type Subscription = {
   __typename?: 'Subscription';
+  /** Embeds a long list of texts, over server-sent events: results come in chunks as soon as they are ready, in any order, and no more is computed ahead than the client has read. */
+  embedStream: EmbeddingChunk;
   /** The figures of `metrics`, now and again after every interval. */
   metricsUpdated: Metrics;
 };
 
 
 /** What can be watched as it changes, over server-sent events. */
+export type SubscriptionEmbedStreamArgs = {
+  dimensions?: InputMaybe<Scalars['Int']['input']>;
+  model?: InputMaybe<Scalars['String']['input']>;
+  texts: Array<Scalars['String']['input']>;
+  truncate?: InputMaybe<Scalars['Boolean']['input']>;
+  useCache?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+
+/** What can be watched as it changes, over server-sent events. */
 export type SubscriptionMetricsUpdatedArgs = {
   intervalMs?: InputMaybe<Scalars['Int']['input']>;
+};
+
+export type _Entity = EmbeddedText | Model;
+
+export type _Service = {
+  __typename?: '_Service';
+  /** The sdl representing the federated service capabilities. Includes federation directives, removes federation types, and includes rest of full schema after schema directives have been applied */
+  sdl?: Maybe<Scalars['String']['output']>;
 };
 
 export type RankingMutationVariables = Exact<{
@@ -322,6 +384,14 @@ export type RankingMutationVariables = Exact<{
 
 
 export type RankingMutation = { __typename?: 'Mutation', embedBatch?: { __typename?: 'EmbeddingBatch', embeddingsBase64: Array<string | null>, totalCost: number, failures: Array<{ __typename?: 'BatchFailure', index: number, code: string, message: string }> } | null, embedQuery?: { __typename?: 'Embedding', embeddingBase64: string } | null };
+
+export type PairMutationVariables = Exact<{
+  a: Scalars['String']['input'];
+  b: Scalars['String']['input'];
+}>;
+
+
+export type PairMutation = { __typename?: 'Mutation', a?: { __typename?: 'Embedding', embeddingBase64: string, cached: boolean, cost: number } | null, b?: { __typename?: 'Embedding', embeddingBase64: string, cached: boolean, cost: number } | null };
 
 export type EverythingQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -368,6 +438,20 @@ export const RankingDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<RankingMutation, RankingMutationVariables>;
+export const PairDocument = new TypedDocumentString(`
+    mutation Pair($a: String!, $b: String!) {
+  a: embed(text: $a) {
+    embeddingBase64
+    cached
+    cost
+  }
+  b: embed(text: $b) {
+    embeddingBase64
+    cached
+    cost
+  }
+}
+    `) as unknown as TypedDocumentString<PairMutation, PairMutationVariables>;
 export const EverythingDocument = new TypedDocumentString(`
     query Everything {
   models {
