@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+test('npm start builds what it needs, serves, and passes SIGTERM on', async () => {
+  const clone = await mkdtemp(path.join(tmpdir(), 'embedql-clone-'));
+  for (const entry of ['package.json', '.npmrc', 'tsconfig.json', 'tsconfig.build.json', 'src', 'assets']) {
+    await cp(path.join(root, entry), path.join(clone, entry), { recursive: true });
+  }
+  await symlink(path.join(root, 'node_modules'), path.join(clone, 'node_modules'));
+  const npm = spawn('npm', ['start'], { cwd: clone, env: { ...process.env, PORT: '0', NODE_ENV: '' } });
+  let output = '';
+  for (const stream of [npm.stdout, npm.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk;
+    });
+  }
+  await expect.poll(() => output, { timeout: 50_000 }).toMatch(/GraphiQL: http/);
+  const [, url] = /GraphiQL: (http\S+\/graphql)/.exec(output)!;
+  const response = await fetch(url!, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: 'mutation { embed(text: "cat") { dimension } }' }),
+  });
+  expect(await response.json()).toEqual({ data: { embed: { dimension: 384 } } });
+  npm.kill('SIGTERM');
+  const [code] = await once(npm, 'exit');
+  expect(code).toBe(0);
+  expect(output).toContain('"msg":"stopped"');
+});
