@@ -26,7 +26,7 @@ export async function compose(subgraphs: Record<string, string>): Promise<string
 
 /** @returns the address of the gateway. */
 export async function startGateway(supergraph: string, port = 0): Promise<string> {
-  const gateway = createGatewayRuntime({ supergraph, logging: false });
+  const gateway = createGatewayRuntime({ supergraph, deferStream: true, logging: false });
   const server = createServer(gateway).listen(port, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;

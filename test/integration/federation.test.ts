@@ -1,8 +1,10 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { composeServices as composeWithApollo } from '@apollo/composition';
 import { composeServices as composeWithHive } from '@theguild/federation-composition';
 import { parse } from 'graphql';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
 
@@ -124,20 +126,33 @@ if (!hasGateway)
   process.stderr.write('SKIPPED: the gateway is not installed (cd examples/federation && npm ci)\n');
 
 describe.skipIf(!hasGateway)('behind Hive Gateway', () => {
-  test('50 products with their embeddings are one provider call', async () => {
-    const { compose, startGateway } = await import(new URL('gateway.ts', example).href);
-    const { startProducts } = await import(new URL('products.ts', example).href);
-    const supergraph = await compose({ products: await startProducts(), embedql: `${server.url}/graphql` });
-    const gateway = await startGateway(supergraph);
-    const response = await fetch(gateway, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        query:
-          '{ products(first: 50) { name descriptionText { text embedding { embedding dimension cost } } } }',
-      }),
+  let running: ChildProcess;
+  let gateway: string;
+
+  beforeAll(async () => {
+    // The example's one command: products, EmbedQL and the gateway.
+    const env = { ...process.env, ...provider.env, GATEWAY_PORT: '0' };
+    running = spawn('npm', ['start'], { cwd: fileURLToPath(example), env, detached: true });
+    let output = '';
+    running.stdout!.on('data', (chunk: Buffer) => {
+      output += chunk;
     });
-    const { data, errors } = (await response.json()) as {
+    gateway = await vi.waitFor(() => /The gateway is at (http\S+?)\. /.exec(output)![1]!, {
+      timeout: 60_000,
+    });
+  });
+  afterAll(() => process.kill(-running.pid!, 'SIGTERM'));
+
+  const ask = (query: string, accept: string) =>
+    fetch(gateway, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept },
+      body: JSON.stringify({ query }),
+    });
+
+  test('50 products with their embeddings are one provider call', async () => {
+    const query = '{ products(first: 50) { name descriptionText { text embedding { embedding } } } }';
+    const { data, errors } = (await (await ask(query, 'application/json')).json()) as {
       data: { products: Array<{ descriptionText: { text: string; embedding: { embedding: number[] } } }> };
       errors?: unknown;
     };
@@ -147,5 +162,17 @@ describe.skipIf(!hasGateway)('behind Hive Gateway', () => {
       expect(descriptionText.embedding.embedding).toEqual(Array.from(vectorOf(descriptionText.text)));
     }
     expect(provider.calls.map(({ input }) => input.length)).toEqual([50]);
+  });
+
+  test('with @defer the products come first, and their embeddings in one call after them', async () => {
+    const query =
+      '{ products(first: 50) { name descriptionText { text ... @defer { embedding { dimension cached } } } } }';
+    const text = await (await ask(query, 'multipart/mixed')).text();
+    const [first, second] = text.split('\r\n---\r\n').filter((part) => part.includes('hasNext'));
+    expect(first).toContain('Product 50');
+    expect(first).not.toContain('dimension');
+    expect(second!.match(/"dimension":1536/g)).toHaveLength(50);
+    // They are in the cache by now; what counts is that nothing was asked one by one.
+    expect(provider.calls.length).toBeLessThanOrEqual(1);
   });
 });
