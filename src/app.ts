@@ -111,7 +111,8 @@ export async function createApp({
     {
       path: graphqlPath,
       guarded: true,
-      isPage: wantsPage,
+      // Only where a page is what comes back: without GraphiQL the same request would be a query.
+      isPage: (request) => config.graphiql && wantsPage(request),
       handle: (request, response, caller) => graphql(request, response, caller),
     },
     ...dashboardRoutes(),
@@ -147,7 +148,9 @@ export async function createApp({
     prepare,
     async start() {
       await prepare();
-      return server.listen(config.host, config.port);
+      return server.listen(config.host, config.port).catch((error: unknown) => {
+        throw cannotListen(error, config);
+      });
     },
     async stop() {
       stopping.abort();
@@ -204,6 +207,18 @@ async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promi
 async function unavailable({ defaultModel }: Catalogue): Promise<string | undefined> {
   const { available, reason } = defaultModel.status();
   return available ? undefined : (reason ?? `${defaultModel.spec.name} cannot be asked`);
+}
+
+/** What the system says of an address that cannot be had, as a setting to change. */
+function cannotListen(error: unknown, { host, port }: Config): unknown {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `PORT: ${port} is taken on ${host}; for example PORT=${port + 1}`,
+    EACCES: `PORT: ${port} may not be used by this user; for example PORT=4000`,
+    EADDRNOTAVAIL: `HOST: ${host} is no address of this machine; for example HOST=127.0.0.1`,
+    ENOTFOUND: `HOST: ${host} is no address of this machine; for example HOST=127.0.0.1`,
+  };
+  const reason = reasons[(error as NodeJS.ErrnoException).code ?? ''];
+  return reason ? new ConfigError(reason) : error;
 }
 
 function wantsPage({ method, headers }: IncomingMessage): boolean {

@@ -76,6 +76,17 @@ describe('the embedql command', () => {
 });
 
 describe('a server process', () => {
+  test('says in one line that its port is taken', async () => {
+    const provider = await startProvider();
+    const { port } = new URL(provider.url);
+    const { code, stderr } = await runEmbedQL([], { PORT: port }).finished;
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `PORT: ${port} is taken on 127.0.0.1; for example PORT=${Number(port) + 1}\n`,
+    });
+    await provider.close();
+  });
+
   test('reads .env, warns of slips, and logs JSON lines', async () => {
     const cwd = await mkdtemp(path.join(tmpdir(), 'embedql-env-'));
     await writeFile(path.join(cwd, '.env'), 'PORT=0\nEMBEDQL_CASHE=off\n');

@@ -68,3 +68,30 @@ test('introspection and GraphiQL can be switched off', async () => {
   expect(errors![0]!.extensions).toEqual({ code: 'BAD_USER_INPUT', retryable: false });
   await closed.stop();
 });
+
+describe('with API keys', () => {
+  test.each(['on', 'off'])(
+    'nothing runs without one, whatever a browser accepts; GraphiQL %s',
+    async (graphiql) => {
+      const guarded = await startEmbedQL({ EMBEDQL_API_KEYS: 'one,two', EMBEDQL_GRAPHIQL: graphiql });
+      const query = `${guarded.url}/graphql?query=${encodeURIComponent('{ health { version } }')}`;
+      for (const accept of ['text/html', 'application/json', 'application/json, text/html;q=0.1', '*/*']) {
+        const response = await fetch(query, { headers: { accept } });
+        expect((await response.text()).startsWith('{"data"')).toBe(false);
+        const isPage = graphiql === 'on' && accept.includes('text/html');
+        expect(response.status).toBe(isPage ? 200 : 401);
+        if (!isPage) expect(response.headers.get('www-authenticate')).toContain('Bearer');
+      }
+      expect((await fetch(`${guarded.url}/metrics`)).status).toBe(401);
+      const unauthenticated = await guarded.graphql('{ health { version } }');
+      expect(unauthenticated.errors![0]!.extensions).toEqual({ code: 'UNAUTHENTICATED', retryable: false });
+      const keyed = await guarded.graphql(
+        '{ health { service } }',
+        {},
+        { headers: { authorization: 'Bearer two' } },
+      );
+      expect(keyed.data.health.service).toBe('embedql');
+      await guarded.stop();
+    },
+  );
+});
