@@ -13,7 +13,7 @@ import { Catalogue } from './embedder/catalogue.ts';
 import { Embedder } from './embedder/embedder.ts';
 import { toEmbedQLError } from './embedder/errors.ts';
 import { fanOut } from './embedder/events.ts';
-import type { ModelSpec } from './embedder/model.ts';
+import { type ModelSpec, shortName } from './embedder/model.ts';
 import { createAuthenticate } from './http/auth.ts';
 import { dashboardRoutes } from './http/dashboard.ts';
 import { createGraphQLHandler, graphqlPath } from './http/graphql.ts';
@@ -174,7 +174,7 @@ export function modelSpecs(
 }
 
 function defaultModelName(config: Config, specs: readonly ModelSpec[]): string {
-  const name = config.defaultModel?.replace(/^sentence-transformers\//, '');
+  const name = config.defaultModel && shortName(config.defaultModel);
   if (name === undefined) return config.openaiApiKey ? 'text-embedding-3-small' : 'all-MiniLM-L6-v2';
   if (specs.some((spec) => spec.name === name)) return name;
   const known = specs.map((spec) => spec.name).join(', ');
@@ -204,7 +204,7 @@ async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promi
   }
 }
 
-async function unavailable({ defaultModel }: Catalogue): Promise<string | undefined> {
+function unavailable({ defaultModel }: Catalogue): string | undefined {
   const { available, reason } = defaultModel.status();
   return available ? undefined : (reason ?? `${defaultModel.spec.name} cannot be asked`);
 }

@@ -1,6 +1,7 @@
 // Embeds some documents and a query in one operation and ranks the documents. Start a server, then:
 //   npx tsx examples/client/similar.ts [http://127.0.0.1:4000/graphql]
 import { pathToFileURL } from 'node:url';
+import { decodeBase64 } from '../../src/client/index.ts';
 import { execute } from './client.ts';
 import { graphql } from './generated/gql.ts';
 
@@ -21,18 +22,12 @@ const Ranking = graphql(`
 export async function rank(url: string, documents: string[], query: string) {
   const { data, errors } = await execute(url, Ranking, { documents, query });
   if (!data?.embedBatch || !data.embedQuery) throw new Error(errors?.[0]?.message ?? 'no answer');
-  const target = decode(data.embedQuery.embeddingBase64);
+  const target = decodeBase64(data.embedQuery.embeddingBase64);
   return data.embedBatch.embeddingsBase64
     .flatMap((base64, i) =>
-      base64 ? [{ document: documents[i]!, similarity: dot(decode(base64), target) }] : [],
+      base64 ? [{ document: documents[i]!, similarity: dot(decodeBase64(base64), target) }] : [],
     )
     .sort((a, b) => b.similarity - a.similarity);
-}
-
-/** Little-endian float32 in base64, a third of the size of JSON numbers. */
-function decode(base64: string): Float32Array {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

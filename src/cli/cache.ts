@@ -1,3 +1,4 @@
+import { errorWord } from '../cache/redis/error-word.ts';
 import { type Maintenance, openMaintenance } from '../cache/redis/maintenance.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { table } from './table.ts';
@@ -41,15 +42,9 @@ async function withRedis<Result>(
     return await work(maintenance);
   } catch (error) {
     throw new ConfigError(
-      `REDIS_URL: Redis does not answer (${reason(error)}); check that it is there and the password is right`,
+      `REDIS_URL: Redis does not answer (${errorWord(error) ?? 'no connection'}); check that it is there and the password is right`,
     );
   } finally {
     maintenance.close();
   }
-}
-
-/** Redis' own word or the system's, without addresses and credentials. */
-function reason(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return code ?? /^[A-Z]{4,}/.exec(message ?? '')?.[0] ?? 'no connection';
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { modelSpecs } from '../app.ts';
 import { ConfigError, type Environment, readConfig } from '../config/config.ts';
 import { EmbedQLError } from '../embedder/errors.ts';
 import { serve } from '../main.ts';
@@ -42,7 +41,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
   program
     .command('models')
     .description('list the models that can be asked for')
-    .action(async () => out(await listModels(modelSpecs(readConfig(env)), readConfig(env), env)));
+    .action(async () => out(await listModels(readConfig(env), env)));
   program
     .command('pull')
     .description('fetch the weights of a local model ahead of time')

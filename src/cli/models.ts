@@ -1,18 +1,16 @@
+import { modelSpecs } from '../app.ts';
 import type { Config, Environment } from '../config/config.ts';
 import type { ModelSpec } from '../embedder/model.ts';
 import { findWeights } from '../providers/local/weights/folder.ts';
+import { keyVariable } from '../providers/openai/key-variable.ts';
 import { table } from './table.ts';
 
 const columns = ['NAME', 'PROVIDER', 'DIMENSION', 'TOKENS', 'BATCH', 'USD/1K TOKENS', 'STATE'];
 
 /** The catalogue as a table. */
-export async function listModels(
-  specs: readonly ModelSpec[],
-  config: Config,
-  env: Environment,
-): Promise<string> {
+export async function listModels(config: Config, env: Environment): Promise<string> {
   const rows = await Promise.all(
-    specs.map(async (spec) => [
+    modelSpecs(config).map(async (spec) => [
       spec.name,
       spec.provider,
       String(spec.dimension),
@@ -34,6 +32,6 @@ async function stateOf(spec: ModelSpec, config: Config, env: Environment): Promi
     const weights = await findWeights(config.modelsDir, spec);
     return weights ? `weights are here (${weights.dtype})` : `not fetched yet: embedql pull ${spec.name}`;
   }
-  const key = spec.apiKeyEnv ?? (spec.baseUrl === undefined ? 'OPENAI_API_KEY' : undefined);
+  const key = keyVariable(spec);
   return key === undefined || env[key] ? 'ready' : `needs ${key}`;
 }

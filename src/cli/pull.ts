@@ -1,6 +1,7 @@
 import { modelSpecs } from '../app.ts';
 import type { Config, Environment } from '../config/config.ts';
 import { badUserInput } from '../embedder/errors.ts';
+import { shortName } from '../embedder/model.ts';
 import { localSources } from '../providers/local/index.ts';
 import { provisionWeights } from '../providers/local/weights/provision.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -9,7 +10,7 @@ import { createProgress } from '../telemetry/progress.ts';
 /** Makes the weights of a local model be there. @returns what to tell. @throws EmbedQLError */
 export async function pullModel(name: string, config: Config, env: Environment): Promise<string> {
   const local = modelSpecs(config).filter(({ provider }) => provider === 'local');
-  const spec = local.find((candidate) => candidate.name === name.replace(/^sentence-transformers\//, ''));
+  const spec = local.find((candidate) => candidate.name === shortName(name));
   if (!spec) {
     throw badUserInput(
       `There are weights to pull only for local models: ${local.map((model) => model.name).join(', ')}.`,

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { EmbedQLError } from './errors.ts';
-import type { EmbeddingModel } from './model.ts';
+import { type EmbeddingModel, shortName } from './model.ts';
 
 /** The models that can be asked for, by name. */
 export class Catalogue {
@@ -33,8 +33,8 @@ export class Catalogue {
 
   /** Local models answer to the name that the hub knows them by, too. */
   #sentenceTransformers(name: string): EmbeddingModel | undefined {
-    const [, short] = /^sentence-transformers\/(.+)$/.exec(name) ?? [];
-    const model = short === undefined ? undefined : this.#byName.get(short);
+    const short = shortName(name);
+    const model = short === name ? undefined : this.#byName.get(short);
     return model?.spec.provider === 'local' ? model : undefined;
   }
 }

@@ -57,6 +57,14 @@ export function badUserInput(message: string): EmbedQLError {
   return new EmbedQLError('BAD_USER_INPUT', message);
 }
 
+/** @param demand who wants too much, with its verb: "The operation asks for" */
+export function tooManyTexts(demand: string, wanted: number, allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `${demand} ${wanted} texts where ${allowed} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
+  );
+}
+
 /** Anything thrown, as an error that may be shown: what is not ours becomes a plain internal error. */
 export function toEmbedQLError(error: unknown): EmbedQLError {
   if (error instanceof EmbedQLError) return error;

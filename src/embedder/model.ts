@@ -33,6 +33,11 @@ export interface ModelSpec {
   readonly pooling?: 'mean' | 'cls' | undefined;
 }
 
+/** The name of a local model without the organisation that the hub files it under. */
+export function shortName(name: string): string {
+  return name.replace(/^sentence-transformers\//, '');
+}
+
 export interface ModelStatus {
   /** Whether it can be asked at all. */
   readonly available: boolean;

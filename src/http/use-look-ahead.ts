@@ -1,6 +1,6 @@
 import type { ExecutionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { EmbedQLError } from '../embedder/errors.ts';
+import { tooManyTexts } from '../embedder/errors.ts';
 import { codedError } from '../schema/coded-error.ts';
 import type { Context } from '../schema/context.ts';
 
@@ -11,15 +11,10 @@ export function useLookAhead(): Plugin<Context> {
       const context = args.contextValue;
       const requests: number = context.lookAhead.plan(args as ExecutionArgs, context);
       if (requests > context.maxTexts) {
-        setResultAndStopExecution({ errors: [codedError(tooMany(requests, context.maxTexts))] });
+        setResultAndStopExecution({
+          errors: [codedError(tooManyTexts('The operation asks for', requests, context.maxTexts))],
+        });
       }
     },
   };
-}
-
-function tooMany(asked: number, allowed: number): EmbedQLError {
-  return new EmbedQLError(
-    'COST_LIMIT_EXCEEDED',
-    `The operation asks for ${asked} texts where ${allowed} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
-  );
 }

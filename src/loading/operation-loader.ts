@@ -2,17 +2,7 @@ import DataLoader from 'dataloader';
 import type { Operation } from '../embedder/batch-sender.ts';
 import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
 import type { Answer } from '../embedder/pipeline.ts';
-
-/** What an operation has come to so far. */
-export interface OperationFigures {
-  /** Texts that were asked for, each once. */
-  texts: number;
-  hits: number;
-  failures: number;
-  /** Provider calls that its texts travelled in, alone or with those of others. */
-  calls: number;
-  costUsd: number;
-}
+import { FiguresTally, type OperationFigures } from './operation-figures.ts';
 
 /**
  * Gathers the texts of one operation: what is asked for in the same tick goes to the embedder together, and
@@ -21,11 +11,7 @@ export interface OperationFigures {
 export class OperationLoader {
   readonly #loader: DataLoader<EmbedRequest, Answer, string>;
   readonly #charged = new Set<string>();
-  readonly #calls = new Set<object>();
-  #texts = 0;
-  #hits = 0;
-  #failures = 0;
-  #costUsd = 0;
+  readonly #tally = new FiguresTally();
 
   /** @param operation whose texts these are */
   constructor(embedder: Embedder, operation: Operation) {
@@ -35,14 +21,9 @@ export class OperationLoader {
     );
   }
 
+  /** What it has come to so far; a text that was asked for twice counts once. */
   get figures(): OperationFigures {
-    return {
-      texts: this.#texts,
-      hits: this.#hits,
-      failures: this.#failures,
-      calls: this.#calls.size,
-      costUsd: this.#costUsd,
-    };
+    return this.#tally.figures;
   }
 
   /**
@@ -67,15 +48,7 @@ export class OperationLoader {
 
   async #embed(requests: readonly EmbedRequest[], embedder: Embedder, operation: Operation) {
     const answers = await embedder.embedMany(requests, operation);
-    this.#texts += answers.length;
-    for (const answer of answers) {
-      if (answer instanceof Error) this.#failures += 1;
-      else if (answer.source !== 'provider') this.#hits += 1;
-      else {
-        this.#costUsd += answer.costUsd;
-        if (answer.call) this.#calls.add(answer.call);
-      }
-    }
+    this.#tally.add(answers);
     return answers;
   }
 }

@@ -40,7 +40,7 @@ export interface Wish {
 }
 
 /** Checks the arguments. @throws EmbedQLError MODEL_NOT_FOUND, BAD_USER_INPUT. */
-export function readArguments(args: EmbeddingArguments, { catalogue }: Context): Wish {
+export function readArguments(args: EmbeddingArguments, { catalogue }: Pick<Context, 'catalogue'>): Wish {
   const model = catalogue.get(args.model);
   // An explicit null means the same as nothing.
   const useCache = args.useCache ?? true;
@@ -52,8 +52,7 @@ export function readArguments(args: EmbeddingArguments, { catalogue }: Context):
   };
 }
 
-/** @throws EmbedQLError BAD_USER_INPUT where the model has no such vectors. */
-export function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
+function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
   if (dimensions === null || dimensions === undefined) return spec.dimension;
   if (!spec.supportsDimensions) {
     throw badUserInput(

@@ -1,4 +1,4 @@
-import { EmbedQLError } from '../embedder/errors.ts';
+import { type EmbedQLError, tooManyTexts } from '../embedder/errors.ts';
 import type { Answer } from '../embedder/pipeline.ts';
 import { embeddingArguments, isEmptyText, readArguments, type Wish } from './arguments.ts';
 import type { Builder } from './builder.ts';
@@ -69,12 +69,8 @@ export function addEmbedStream(
 
 /** Chunks are as large as a provider call, and as many are under way as calls may be in flight. */
 async function* chunks(texts: readonly string[], wish: Wish, context: Context): AsyncGenerator<ChunkSource> {
-  if (texts.length > context.maxTexts) {
-    throw new EmbedQLError(
-      'COST_LIMIT_EXCEEDED',
-      `The stream asks for ${texts.length} texts where ${context.maxTexts} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
-    );
-  }
+  if (texts.length > context.maxTexts)
+    throw tooManyTexts('The stream asks for', texts.length, context.maxTexts);
   await wish.model.identity();
   const { maxBatchSize } = wish.model.spec;
   const gone = new AbortController();

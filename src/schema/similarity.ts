@@ -1,7 +1,7 @@
 import type { EmbedRequest } from '../embedder/embedder.ts';
 import { badUserInput, toEmbedQLError } from '../embedder/errors.ts';
 import { cosineSimilarity } from '../embedder/vectors.ts';
-import { isEmptyText, requireText } from './arguments.ts';
+import { isEmptyText, readArguments, requireText } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { gathered } from './gathered.ts';
@@ -97,20 +97,18 @@ export function addSimilarity(builder: Builder): void {
   );
 }
 
-function readPair({ a, b, model: name }: SimilarityArguments, { catalogue }: Context): EmbedRequest[] {
-  const model = catalogue.get(name);
-  const texts = [requireText(a, 'a'), requireText(b, 'b')];
-  return texts.map((text) => ({ model, text, kind: 'doc', useCache: true, truncate: true }));
+function readPair({ a, b, model }: SimilarityArguments, context: Context): EmbedRequest[] {
+  const { request } = readArguments({ model, useCache: true, truncate: true }, context);
+  return [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc'));
 }
 
-function readNearest({ query, texts, k, model: name }: NearestArguments, { catalogue }: Context) {
-  const common = { model: catalogue.get(name), useCache: true, truncate: true };
+function readNearest({ query, texts, k, model }: NearestArguments, context: Context) {
+  const { request } = readArguments({ model, useCache: true, truncate: true }, context);
   const documents = texts.flatMap((text, index) =>
-    isEmptyText(text) ? [] : [{ index, request: { ...common, text, kind: 'doc' } satisfies EmbedRequest }],
+    isEmptyText(text) ? [] : [{ index, request: request(text, 'doc') }],
   );
   if (documents.length === 0)
     throw badUserInput('texts has nothing to look in; give it a text that is not empty.');
   if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
-  const target: EmbedRequest = { ...common, text: requireText(query, 'query'), kind: 'query' };
-  return { query: target, documents, k: k ?? 10 };
+  return { query: request(requireText(query, 'query'), 'query'), documents, k: k ?? 10 };
 }

@@ -3,6 +3,7 @@ import type { CachedVector, CacheEvents } from '../../embedder/cache.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
 import type { RedisCommands } from './commands.ts';
+import { errorWord } from './error-word.ts';
 import { late, within } from './within.ts';
 
 export interface RedisTierOptions {
@@ -195,7 +196,7 @@ export class RedisTier {
   }
 
   #wentAway(reason: string): void {
-    if (this.#state !== 'up') return;
+    if (this.#state === 'away' || this.#state === 'closed') return;
     this.#state = 'away';
     this.#options.log.warn({ reason }, 'Redis is away; the memory tier serves');
   }
@@ -211,10 +212,8 @@ export class RedisTier {
         await this.#write([this.#unwritten]);
       }
       // Down from the start is a change of state, too.
-      if (this.#state === 'connecting' && performance.now() - started > 1_000) {
-        this.#state = 'up';
+      if (this.#state === 'connecting' && performance.now() - started > 1_000)
         this.#wentAway(this.#lastError);
-      }
       const pauseMs = this.#state === 'connecting' ? 10 : probeMs;
       await sleep(pauseMs, undefined, { ref: false, signal: this.#closed.signal }).catch(() => {});
     }
@@ -244,8 +243,7 @@ function isAboutTheKey(error: unknown): boolean {
   return isReply(error) && /^WRONGTYPE/.test((error as Error).message);
 }
 
-/** Enough to know what is wrong; addresses and credentials stay out. */
+/** Enough to know what is wrong. */
 function describe(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return code ?? /^[A-Z]{4,}/.exec(message ?? '')?.[0] ?? message ?? 'unknown';
+  return errorWord(error) ?? (error as { message?: string }).message ?? 'unknown';
 }

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import type { EmbedRequest } from '../../embedder/embedder.ts';
-import { badUserInput, EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError, tooManyTexts } from '../../embedder/errors.ts';
 import type { Answer } from '../../embedder/pipeline.ts';
 import { shortenVector, vectorToBase64 } from '../../embedder/vectors.ts';
-import { isEmptyText, readDimensions } from '../../schema/arguments.ts';
+import { FiguresTally } from '../../loading/operation-figures.ts';
+import { isEmptyText, readArguments } from '../../schema/arguments.ts';
 import type { Services } from '../../schema/context.ts';
+import { tellFigures } from '../figures.ts';
 import { BodyTooLarge, readBody } from '../read-body.ts';
 import { sendJson } from '../respond.ts';
 import type { Handler } from '../server.ts';
@@ -41,7 +43,9 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const failure = answers.find((answer) => answer instanceof Error);
       if (failure) throw failure;
       const embedded = answers as Answer[];
-      caller.setHeader('x-embedql-figures', figures(embedded));
+      const tally = new FiguresTally();
+      tally.add(embedded);
+      tellFigures(caller, tally.figures);
       sendJson(response, 200, listOf(embedded, wish, encoding));
     } catch (error) {
       if (error instanceof BodyTooLarge) {
@@ -72,7 +76,8 @@ class WrongParameter extends EmbedQLError {
   }
 }
 
-function read(body: Buffer, { catalogue, maxTexts }: Services): { wish: Wish; encoding: 'float' | 'base64' } {
+function read(body: Buffer, services: Services): { wish: Wish; encoding: 'float' | 'base64' } {
+  const { maxTexts } = services;
   const parsed = bodySchema.safeParse(parseJson(body));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -82,20 +87,13 @@ function read(body: Buffer, { catalogue, maxTexts }: Services): { wish: Wish; en
   const texts = typeof input === 'string' ? [input] : input;
   const empty = texts.findIndex(isEmptyText);
   if (empty >= 0) throw new WrongParameter('input', `input[${empty}] is empty; give it something to embed.`);
-  if (texts.length > maxTexts) {
-    throw new EmbedQLError(
-      'COST_LIMIT_EXCEEDED',
-      `The request has ${texts.length} texts where ${maxTexts} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
-    );
-  }
-  const model = catalogue.get(name);
-  const requests = texts.map(
-    (text): EmbedRequest => ({ model, text, kind: 'doc', useCache: true, truncate: false }),
+  if (texts.length > maxTexts) throw tooManyTexts('The request has', texts.length, maxTexts);
+  const { model, dimension, request } = readArguments(
+    { model: name, dimensions, useCache: true, truncate: false },
+    services,
   );
-  return {
-    wish: { requests, model: model.spec.name, dimension: readDimensions(dimensions, model) },
-    encoding,
-  };
+  const requests = texts.map((text) => request(text, 'doc'));
+  return { wish: { requests, model: model.spec.name, dimension }, encoding };
 }
 
 function parseJson(body: Buffer): unknown {
@@ -121,11 +119,4 @@ function listOf(answers: readonly Answer[], { model, dimension }: Wish, encoding
     model,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
   };
-}
-
-function figures(answers: readonly Answer[]): string {
-  const hits = answers.filter(({ source }) => source !== 'provider').length;
-  const calls = new Set(answers.flatMap(({ call }) => call ?? [])).size;
-  const cost = answers.reduce((sum, { costUsd }) => sum + costUsd, 0);
-  return `texts=${answers.length} hits=${hits} calls=${calls} cost=${cost}`;
 }

@@ -48,19 +48,15 @@ export class LocalModel implements ProviderModel {
   }
 
   async fit(texts: readonly string[]): Promise<FittedText[]> {
-    const fitted = texts.map(
-      (text): FittedText => ({
-        text,
-        // A token is at least one byte long.
-        maxTokens: Math.min(Buffer.byteLength(text) + specialTokens, this.spec.maxInputTokens),
-        truncated: false,
-      }),
-    );
-    const long = texts.filter((text) => Buffer.byteLength(text) + specialTokens > this.spec.maxInputTokens);
-    if (long.length === 0) return fitted;
-    const fits = await this.#run<LocalFit[]>('fit', long);
-    let next = 0;
-    return fitted.map((text) => (text.text === long[next] ? { ...text, ...fits[next++]! } : text));
+    // A token is at least one byte long, so a short text fits without being counted.
+    const mostTokens = texts.map((text) => Buffer.byteLength(text) + specialTokens);
+    const { maxInputTokens } = this.spec;
+    const long = texts.filter((_, i) => mostTokens[i]! > maxInputTokens);
+    const fits = (long.length > 0 ? await this.#run<LocalFit[]>('fit', long) : []).values();
+    return texts.map((text, i) => {
+      if (mostTokens[i]! <= maxInputTokens) return { text, maxTokens: mostTokens[i]!, truncated: false };
+      return { ...fits.next().value!, maxTokens: maxInputTokens };
+    });
   }
 
   async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
@@ -83,11 +79,6 @@ export class LocalModel implements ProviderModel {
     const worker = this.#loadedWorker;
     this.#loadedWorker = undefined;
     await worker?.destroy();
-  }
-
-  /** Makes the weights be there, without loading them. @throws EmbedQLError that says what to do. */
-  async pull(): Promise<Weights> {
-    return this.#weights();
   }
 
   async #provision(): Promise<Weights> {

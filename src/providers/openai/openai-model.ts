@@ -3,6 +3,7 @@ import { EmbedQLError } from '../../embedder/errors.ts';
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import { describeFailure } from './failures.ts';
+import { keyVariable } from './key-variable.ts';
 import { readResponse } from './response.ts';
 import { apportion, countEach, cutEachToTokens, loadEncoding } from './tokens.ts';
 
@@ -18,8 +19,7 @@ export class OpenAIModel implements ProviderModel {
   constructor(spec: ModelSpec, context: ProviderContext) {
     this.spec = spec;
     this.#context = context;
-    // OpenAI's key goes to OpenAI alone: another server gets a key only where its entry names one.
-    this.#keyVariable = spec.apiKeyEnv ?? (spec.baseUrl === undefined ? 'OPENAI_API_KEY' : undefined);
+    this.#keyVariable = keyVariable(spec);
     const key = this.#keyVariable === undefined ? 'none' : context.env[this.#keyVariable];
     if (!key) return;
     this.#client = new OpenAI({

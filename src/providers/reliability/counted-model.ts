@@ -2,6 +2,7 @@ import { toEmbedQLError } from '../../embedder/errors.ts';
 import type { EmbedderEvents } from '../../embedder/events.ts';
 import type { EmbeddingModel } from '../../embedder/model.ts';
 import type { ProviderModel } from '../provider.ts';
+import { reportCall } from './report-call.ts';
 
 /** One batch computes while the next is on its way to the worker, which so never waits. */
 const concurrency = 2;
@@ -17,15 +18,13 @@ export function countedModel(model: ProviderModel, events: EmbedderEvents): Embe
     fit: (texts) => model.fit(texts),
     close: () => model.close(),
     async embed(texts) {
-      const call = { model: model.spec.name, texts: texts.length };
-      const started = performance.now();
-      const seconds = () => (performance.now() - started) / 1000;
+      const report = reportCall(events, { model: model.spec.name, texts: texts.length });
       try {
         const embedded = await model.embed(texts, never);
-        events.providerCall({ ...call, seconds: seconds(), outcome: 'ok' });
+        report('ok');
         return embedded;
       } catch (error) {
-        events.providerCall({ ...call, seconds: seconds(), outcome: toEmbedQLError(error).code });
+        report(toEmbedQLError(error).code);
         throw error;
       }
     },

@@ -24,6 +24,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { ProviderModel } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { Pause } from './pause.ts';
+import { reportCall } from './report-call.ts';
 
 export interface ReliabilityOptions {
   /** Calls in flight at the same time. */
@@ -134,14 +135,7 @@ export class ReliableModel implements EmbeddingModel {
   }
 
   async #attempt(texts: readonly string[], deadline: AbortSignal): Promise<EmbeddedText[]> {
-    const started = performance.now();
-    const report = (outcome: 'ok' | EmbedQLError['code']) =>
-      this.#events.providerCall({
-        model: this.spec.name,
-        texts: texts.length,
-        seconds: (performance.now() - started) / 1000,
-        outcome,
-      });
+    const report = reportCall(this.#events, { model: this.spec.name, texts: texts.length });
     try {
       const limited = timeout(this.#options.timeoutMs, TimeoutStrategy.Aggressive);
       const embedded = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
