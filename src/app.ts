@@ -1,7 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import { Admission } from './admission/admission.ts';
+import { KeyBudgets } from './admission/key-budgets.ts';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
 import { connectRedis } from './cache/redis/commands.ts';
+import { budgetWaitMs, connectBudgets } from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
 import { TieredCache } from './cache/tiers.ts';
 import type { Config, Environment } from './config/config.ts';
@@ -16,6 +19,7 @@ import { fanOut } from './embedder/events.ts';
 import { type ModelSpec, shortName } from './embedder/model.ts';
 import { createAuthenticate } from './http/auth.ts';
 import { dashboardRoutes } from './http/dashboard.ts';
+import { createGraphiQLPage } from './http/graphiql.ts';
 import { createGraphQLHandler, graphqlPath } from './http/graphql.ts';
 import { createReadiness, health } from './http/health.ts';
 import { createMetricsPage } from './http/metrics.ts';
@@ -70,7 +74,9 @@ export async function createApp({
   const accounting = new Accounting(specs);
   const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
   const events = fanOut([accounting, prometheus]);
-  const { cache, redis } = createCache(config, cacheWaitMs, prometheus, log);
+  // Budgets ask Redis, too, and a request waits for it no longer for that.
+  const waitMs = config.keyLimits.size > 0 ? cacheWaitMs - budgetWaitMs : cacheWaitMs;
+  const { cache, redis } = createCache(config, waitMs, prometheus, log);
   const models = openModels(specs, {
     providers,
     env,
@@ -94,6 +100,8 @@ export async function createApp({
     queueLimit: config.queueLimit,
     tracer: tracing.tracer,
   });
+  const budgetRedis = config.keyLimits.size > 0 ? connectBudgets(config.redisUrls) : undefined;
+  const budgets = new KeyBudgets(config.keyLimits, budgetRedis, (...charge) => prometheus.charged(...charge));
   const stopping = new AbortController();
   const services: Services = {
     catalogue,
@@ -101,26 +109,24 @@ export async function createApp({
     cache,
     accounting,
     version,
-    maxTexts: config.maxTexts,
+    admission: new Admission(config, budgets, prometheus),
     stopping: stopping.signal,
   };
-
-  const graphql = createGraphQLHandler(services, config, log, tracing);
 
   const routes: Route[] = [
     {
       path: graphqlPath,
       guarded: true,
-      // Only where a page is what comes back: without GraphiQL the same request would be a query.
-      isPage: (request) => config.graphiql && wantsPage(request),
-      handle: (request, response, caller) => graphql(request, response, caller),
+      // Without GraphiQL the same request is a query.
+      ...(config.graphiql ? { page: { isWanted: wantsPage, handle: createGraphiQLPage() } } : {}),
+      handle: createGraphQLHandler(services, config, log, tracing),
     },
     ...dashboardRoutes(),
     {
       path: '/v1/embeddings',
       guarded: true,
       sendError: sendOpenAIError,
-      handle: createEmbeddingsHandler(services, config.maxBodyBytes),
+      handle: createEmbeddingsHandler(services, config.maxBodyBytes, log),
     },
     {
       path: modelsPath,
@@ -137,7 +143,14 @@ export async function createApp({
       handle: createReadiness(() => (stopping.signal.aborted ? 'shutting down' : unavailable(catalogue))),
     },
   ];
-  const server = createHttpServer({ routes, authenticate: createAuthenticate(config), log });
+  const server = createHttpServer({
+    routes,
+    authenticate: createAuthenticate(config),
+    corsOrigins: config.corsOrigins,
+    maxBufferedBytes: config.maxBufferedMb * 1_000_000,
+    transferTimeoutMs: config.transferTimeoutMs,
+    log,
+  });
 
   const prepare = async () => {
     await Promise.all([prepareDefaultModel(catalogue, log), redis?.ready(redisStartMs)]);
@@ -155,6 +168,7 @@ export async function createApp({
     async stop() {
       stopping.abort();
       await server.close(config.drainMs);
+      budgetRedis?.disconnect();
       await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
     },
   };

@@ -3,10 +3,12 @@ import path from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import {
   anyText,
+  keyLimits,
+  keyList,
   oneOf,
   onOff,
+  origins,
   redisUrls,
-  secretList,
   url,
   type Variable,
   wholeNumber,
@@ -37,9 +39,15 @@ const variables = {
   breakerMs: ['EMBEDQL_BREAKER_MS', wholeNumber(10_000, 'milliseconds', 1)],
   queueLimit: ['EMBEDQL_QUEUE_LIMIT', wholeNumber(10_000, 'texts', 1)],
   maxTexts: ['EMBEDQL_MAX_TEXTS', wholeNumber(2_048, 'texts', 1)],
+  maxTokens: ['EMBEDQL_MAX_TOKENS', wholeNumber(5_000_000, 'tokens', 1)],
   maxBodyBytes: ['EMBEDQL_MAX_BODY_BYTES', wholeNumber(16_777_216, 'bytes', 1)],
-  apiKeys: ['EMBEDQL_API_KEYS', secretList('key-one,key-two')],
-  adminKeys: ['EMBEDQL_ADMIN_KEYS', secretList('admin-key')],
+  maxBufferedMb: ['EMBEDQL_MAX_BUFFERED_MB', wholeNumber(512, 'megabytes', 1)],
+  transferTimeoutMs: ['EMBEDQL_TRANSFER_TIMEOUT_MS', wholeNumber(60_000, 'milliseconds', 1, 86_400_000)],
+  apiKeys: ['EMBEDQL_API_KEYS', keyList('web:key-one,batch:key-two', 'key')],
+  adminKeys: ['EMBEDQL_ADMIN_KEYS', keyList('ops:admin-key', 'admin')],
+  keyLimits: ['EMBEDQL_KEY_LIMITS', keyLimits('web:6000/min:5usd/day')],
+  allowAnonymous: ['EMBEDQL_ALLOW_ANONYMOUS', onOff(false)],
+  corsOrigins: ['EMBEDQL_CORS_ORIGINS', origins('https://app.example')],
   graphiql: ['EMBEDQL_GRAPHIQL', onOff(true)],
   introspection: ['EMBEDQL_INTROSPECTION', onOff(true)],
   drainMs: ['EMBEDQL_DRAIN_MS', wholeNumber(10_000, 'milliseconds')],
@@ -50,7 +58,7 @@ type Variables = typeof variables;
 
 /** The settings as they are used: parsed, checked, with their defaults. */
 export type Config = { readonly [Setting in keyof Variables]: ReturnType<Variables[Setting][1]['read']> } & {
-  /** Names that start with EMBEDQL_ and mean nothing, with the nearest that does. */
+  /** What the operator should know: names that mean nothing, doors that stand open. */
   readonly warnings: readonly string[];
 };
 
@@ -65,10 +73,25 @@ export function readConfig(env: Environment): Config {
     setting,
     readVariable(name, variable, env[name]?.trim() || undefined),
   ]);
-  return {
-    ...(Object.fromEntries(entries) as Omit<Config, 'warnings'>),
-    warnings: unknownNames(env),
-  } as Config;
+  const config = Object.fromEntries(entries) as Omit<Config, 'warnings'>;
+  return { ...config, warnings: [...unknownNames(env), ...openDoors(config), ...unknownKeys(config)] };
+}
+
+/** Whoever can reach the server can spend the owner's money. */
+function openDoors({ host, apiKeys, allowAnonymous }: Omit<Config, 'warnings'>): string[] {
+  const isLocal = host === 'localhost' || host === '::1' || /^127\./.test(host);
+  if (isLocal || apiKeys.length > 0 || allowAnonymous) return [];
+  return [
+    `ANYBODY WHO CAN REACH ${host} CAN USE THIS SERVER, AND SPEND WHAT ITS PROVIDERS CHARGE: set EMBEDQL_API_KEYS, or ` +
+      'EMBEDQL_ALLOW_ANONYMOUS=1 if that is meant.',
+  ];
+}
+
+function unknownKeys({ keyLimits: limits, apiKeys, adminKeys }: Omit<Config, 'warnings'>): string[] {
+  const names = new Set(['*', 'anonymous', ...[...apiKeys, ...adminKeys].map(({ name }) => name)]);
+  return [...limits.keys()]
+    .filter((name) => !names.has(name))
+    .map((name) => `EMBEDQL_KEY_LIMITS limits ${name}, but no key has that name.`);
 }
 
 function readVariable(name: string, variable: Variable<unknown>, text: string | undefined): unknown {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { type KeyLimits, parseKeyLimits } from '../admission/key-limits.ts';
+import type { NamedKey } from '../http/auth.ts';
 
 /** One environment variable: how it is read, and what to show somebody who got it wrong. */
 export interface Variable<Value> {
@@ -59,19 +61,48 @@ export function anyText<Fallback extends string | undefined>(
   return { example, read: (text) => text ?? fallback };
 }
 
-/** A comma-separated list without empty items. */
-export function secretList(example: string): Variable<readonly string[]> {
+/**
+ * Keys with commas between them, each with or without a name: `name:key`. Several keys may have the same name, as
+ * while one is replaced by another. A key without a name is called by its place, such as `key-2`.
+ */
+export function keyList(example: string, unnamed: string): Variable<readonly NamedKey[]> {
   return {
     example,
     secret: true,
     read(text) {
       if (text === undefined) return [];
-      const items = text.split(',').map((item) => item.trim());
-      if (items.some((item) => item === ''))
-        throw new Error('expected keys with commas between them, none empty');
-      return items;
+      return text.split(',').map((item, i) => {
+        const [, name = `${unnamed}-${i + 1}`, named, alone] =
+          /^(?:([\w.-]{1,64}):(\S+)|([^\s:]+))$/.exec(item.trim()) ?? [];
+        const key = named ?? alone;
+        if (key === undefined)
+          throw new Error('expected keys with commas between them, none empty, each alone or as name:key');
+        return { name, key };
+      });
     },
   };
+}
+
+/** Addresses of web pages, `https://app.example`, with commas between them. */
+export function origins(example: string): Variable<readonly string[]> {
+  return {
+    example,
+    read(text) {
+      if (text === undefined) return [];
+      return text.split(',').map((item) => {
+        const origin = item.trim();
+        if (!httpUrl.safeParse(origin).success || new URL(origin).origin !== origin)
+          throw new Error(
+            'expected origins such as https://app.example, without a path, with commas between them',
+          );
+        return origin;
+      });
+    },
+  };
+}
+
+export function keyLimits(example: string): Variable<KeyLimits> {
+  return { example, read: (text) => (text === undefined ? new Map() : parseKeyLimits(text)) };
 }
 
 const httpUrl = z.url({ protocol: /^https?$/ });

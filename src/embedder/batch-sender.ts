@@ -1,7 +1,9 @@
+import { costOf } from './accounting.ts';
 import type { Cache, CachedVector } from './cache.ts';
 import { toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
 import type { EmbeddedText, EmbeddingModel } from './model.ts';
+import type { Payer } from './payer.ts';
 import type { Task } from './scheduler.ts';
 import { sendSplitting } from './split.ts';
 import type { TraceContext, Tracer } from './tracing.ts';
@@ -12,6 +14,7 @@ export interface Operation {
   readonly signal?: AbortSignal | undefined;
   /** Where their spans hang. */
   readonly trace?: TraceContext;
+  readonly payer?: Payer | undefined;
 }
 
 /** A text that has to be computed. */
@@ -57,7 +60,9 @@ export class BatchSender {
     const entries: Array<[string, CachedVector]> = [];
     for (const [i, task] of batch.entries()) {
       const result = results[i]!;
-      if (task.keep && !(result instanceof Error)) entries.push([task.key, result]);
+      if (result instanceof Error) continue;
+      if (task.keep) entries.push([task.key, result]);
+      task.group.payer?.charge(costOf(result.tokens, this.#model.spec), result.tokens);
     }
     if (entries.length > 0) this.#cache.setMany(entries);
     return results;

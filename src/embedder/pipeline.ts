@@ -97,6 +97,7 @@ export class Pipeline {
       const answers: Array<Answer | EmbedQLError | undefined> = hits.map(
         (hit, i) => hit && this.#fromCache(hit, requests[i]!),
       );
+      this.#refuseUnpaid(keys, answers, operation);
       const missing = [...requests.keys()].filter((i) => answers[i] === undefined);
       if (missing.length > 0) await this.#compute(requests, keys, missing, answers, operation);
       return answers as Array<Answer | EmbedQLError>;
@@ -111,6 +112,19 @@ export class Pipeline {
     if (truncated && !request.truncate) return this.#tooLong();
     this.#events.cacheHit(this.model.spec.name, tier, tokens);
     return { vector, tokens, truncated, source: tier, costUsd: 0 };
+  }
+
+  /** Somebody whose money is spent still gets what is cached and what others have computed anyway. */
+  #refuseUnpaid(
+    keys: readonly string[],
+    answers: Array<Answer | EmbedQLError | undefined>,
+    { payer }: Operation,
+  ): void {
+    const { costPer1kTokens } = this.model.spec;
+    if (!payer?.refusal || costPer1kTokens === 0) return;
+    for (const [i, key] of keys.entries()) {
+      if (answers[i] === undefined && !this.#computing.has(key)) answers[i] = payer.refusal;
+    }
   }
 
   async #compute(

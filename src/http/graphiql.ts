@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { GraphiQLOptions } from 'graphql-yoga';
+import type { Handler } from './server.ts';
 
 /** Operations that run as they are; each opens in a tab of its own. */
 const defaultTabs = [
@@ -76,20 +78,48 @@ query ModelsAndMetrics {
   },
 ];
 
-export const graphiqlOptions: GraphiQLOptions = {
+const graphiqlOptions: GraphiQLOptions = {
   title: 'EmbedQL',
   defaultTabs,
   defaultQuery: defaultTabs[0]!.query,
   defaultEditorToolsVisibility: true,
 };
 
-/** Renders GraphiQL from the package, so that the page works without the internet. The page is made once. */
-export function createGraphiQLRenderer(): (options: GraphiQLOptions) => Promise<string> {
-  let page: Promise<string> | undefined;
-  return (options) => {
-    page ??= import('@graphql-yoga/render-graphiql').then(({ renderGraphiQL }) =>
-      String(renderGraphiQL(options)),
-    );
-    return page;
+/**
+ * GraphiQL from the package, so that it works without the internet: one page with everything in it, made once. Only the
+ * scripts that are in it may run, and it may talk only to this server.
+ */
+export function createGraphiQLPage(): Handler {
+  let page: Promise<Page> | undefined;
+  return async (_request, response) => {
+    page ??= renderPage();
+    const { html, headers } = await page;
+    response.writeHead(200, headers).end(html);
+  };
+}
+
+interface Page {
+  html: Buffer;
+  headers: Record<string, string | number>;
+}
+
+async function renderPage(): Promise<Page> {
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const text = String(renderGraphiQL(graphiqlOptions));
+  const scripts = [...text.matchAll(/<script\b[^>]*>([\s\S]*?)<\/script>/g)].map(
+    ([, script]) => `'sha256-${createHash('sha256').update(script!).digest('base64')}'`,
+  );
+  const html = Buffer.from(text);
+  return {
+    html,
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-length': html.length,
+      'cache-control': 'no-cache',
+      // The editor writes its styles into the page, and runs its workers from blobs.
+      'content-security-policy':
+        `default-src 'none'; script-src ${scripts.join(' ')}; style-src 'unsafe-inline'; img-src data:; ` +
+        "font-src data:; worker-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    },
   };
 }

@@ -1,8 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { NoSchemaIntrospectionCustomRule } from 'graphql';
-import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, useExecutionCancellation } from 'graphql-yoga';
 import type { Config } from '../config/config.ts';
 import type { EmbedRequest } from '../embedder/embedder.ts';
-import { LookAhead } from '../loading/look-ahead.ts';
+import { gatherExtension, LookAhead } from '../loading/look-ahead.ts';
 import { OperationLoader } from '../loading/operation-loader.ts';
 import { codedError } from '../schema/coded-error.ts';
 import type { Context, Services } from '../schema/context.ts';
@@ -10,46 +11,51 @@ import { createSchema } from '../schema/schema.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { boundedDocumentCache } from './document-cache.ts';
-import { createGraphiQLRenderer, graphiqlOptions } from './graphiql.ts';
-import type { Caller } from './server.ts';
+import { limitsFor } from './document-limits.ts';
+import { readGraphQLBody } from './graphql-body.ts';
+import type { Caller, Handler } from './server.ts';
 import { useCodedErrors } from './use-coded-errors.ts';
+import { useDocumentLimits } from './use-document-limits.ts';
 import { useLookAhead } from './use-look-ahead.ts';
 import { useOperationLog } from './use-operation-log.ts';
-
-export type GraphQLHandler = YogaServerInstance<Caller, Context>;
 
 export const graphqlPath = '/graphql';
 
 /** GraphQL over HTTP: Yoga, with everything that this server adds to it. */
 export function createGraphQLHandler(
   services: Services,
-  config: Pick<Config, 'graphiql' | 'introspection' | 'maxBodyBytes'>,
+  config: Pick<Config, 'introspection' | 'maxBodyBytes' | 'maxTexts'>,
   log: Log,
   tracing: Tracing,
-): GraphQLHandler {
-  return createYoga<Caller, Context>({
-    schema: createSchema(),
+): Handler {
+  const schema = createSchema();
+  const gathered = gatheredFields(schema);
+  const yoga = createYoga<Caller, Context>({
+    schema,
     graphqlEndpoint: graphqlPath,
-    graphiql: config.graphiql && graphiqlOptions,
-    renderGraphiQL: createGraphiQLRenderer(),
+    graphiql: false,
     landingPage: false,
     logging: false,
     cors: false,
     multipart: false,
-    maxRequestBodySize: config.maxBodyBytes,
+    // The body has been read, and limited, before.
+    maxRequestBodySize: false,
     parserAndValidationCache: boundedDocumentCache(),
     maskedErrors: { maskError: codedError },
-    context: ({ request, role, requestId, setHeader }) => {
+    context: ({ request, role, key, requestId, setHeader }) => {
       const span = tracing.tracer.start(
         'graphql',
         { requestId },
         { parent: tracing.contextOf(request.headers) },
       );
-      const loader = new OperationLoader(services.embedder, { signal: request.signal, trace: span.context });
+      const payer = services.admission.payer(key);
+      const operation = { signal: request.signal, trace: span.context, payer };
+      const loader = new OperationLoader(services.embedder, operation);
       const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
-      return { ...services, role, requestId, setHeader, span, loader, lookAhead };
+      return { ...services, role, key, payer, requestId, setHeader, span, loader, lookAhead };
     },
     plugins: [
+      useDocumentLimits({ ...limitsFor(config.maxTexts), isGathered: (field) => gathered.has(field) }),
       useOperationLog(log),
       useLookAhead(),
       useExecutionCancellation(),
@@ -60,4 +66,22 @@ export function createGraphQLHandler(
       },
     ],
   });
+  return async (request, response, caller) => {
+    if (request.method !== 'POST') return yoga(request, response, caller);
+    const body = await readGraphQLBody(request, response, config.maxBodyBytes, caller.buffer);
+    if (body) await yoga(withBody(request, body), response, caller);
+  };
+}
+
+/** A request whose body has been read, in the form that Express gives it and Yoga knows. */
+function withBody(request: IncomingMessage, body: object): IncomingMessage & { body: object } {
+  return Object.assign(request, { body });
+}
+
+/** Names of the root fields that are gathered with others: any number of them is one piece of work. */
+function gatheredFields(schema: ReturnType<typeof createSchema>): ReadonlySet<string> {
+  const fields = [schema.getQueryType(), schema.getMutationType()].flatMap((type) =>
+    Object.values(type?.getFields() ?? {}),
+  );
+  return new Set(fields.filter(({ extensions }) => extensions[gatherExtension]).map(({ name }) => name));
 }

@@ -3,17 +3,21 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
-import type { Role } from '../schema/context.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Authenticate } from './auth.ts';
+import type { Authenticate, Identity } from './auth.ts';
+import { Buffers, type RequestBuffer, tooMuchBuffered } from './buffers.ts';
 import { Connections } from './connections.ts';
+import { createCrossOriginCheck } from './cross-origin.ts';
 import { sendError } from './respond.ts';
+import { setSafeHeaders } from './safe-headers.ts';
+import { limitSlowReader, limitSlowSenders } from './slow-clients.ts';
 
 /** What is known of whoever sent a request. */
-export interface Caller {
-  role: Role;
+export interface Caller extends Identity {
   /** From `x-request-id`, or made here; it is in the answer and in the log. */
   requestId: string;
+  /** Where the bytes of the body are accounted for. */
+  buffer: RequestBuffer;
   /** Puts a header on the answer. */
   setHeader(name: string, value: string): void;
 }
@@ -29,17 +33,23 @@ export interface Route {
   handle: Handler;
   /** Whether paths below it are its own, too. */
   below?: boolean;
-  /** Whether the route wants a key where keys are set. */
+  /** Whether the route wants a key where keys are set, and is kept from pages of other origins. */
   guarded: boolean;
-  /** Tells somebody without a key in the shape that clients of this route read. Default: GraphQL's. */
+  /** Tells somebody who is turned away in the shape that clients of this route read. Default: GraphQL's. */
   sendError?(response: ServerResponse, error: EmbedQLError): void;
   /** A page that a browser may open without a key: it holds nothing, and what it asks for is guarded. */
-  isPage?(request: IncomingMessage): boolean;
+  page?: { isWanted(request: IncomingMessage): boolean; handle: Handler };
 }
 
 export interface HttpServerOptions {
   routes: readonly Route[];
   authenticate: Authenticate;
+  /** Of web pages that may use this server from a browser. */
+  corsOrigins: readonly string[];
+  /** Bytes that may be held for clients, of bodies and of answers. */
+  maxBufferedBytes: number;
+  /** Milliseconds in which a request has to arrive, and an answer to be taken. */
+  transferTimeoutMs: number;
   log: Log;
 }
 
@@ -50,40 +60,63 @@ export interface HttpServer {
   close(drainMs: number): Promise<void>;
 }
 
-export function createHttpServer({ routes, authenticate, log }: HttpServerOptions): HttpServer {
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { routes, authenticate, transferTimeoutMs, log } = options;
   const byPath = new Map(routes.map((route) => [route.path, route]));
+  const checkOrigin = createCrossOriginCheck(options.corsOrigins);
+  const buffers = new Buffers(options.maxBufferedBytes);
   let closing = false;
 
-  const server = createServer(async (request, response) => {
+  const server = createServer({ connectionsCheckingInterval: checkMs }, async (request, response) => {
     // Somebody who keeps the connection would otherwise go on using it.
     if (closing) response.setHeader('connection', 'close');
+    const buffer = buffers.forRequest(response);
     try {
-      await dispatch(request, response);
+      await dispatch(request, response, buffer);
     } catch (error) {
       log.error({ err: error, path: pathOf(request) }, 'request failed');
       if (!response.headersSent) sendError(response, 500, toEmbedQLError(error));
       else response.destroy();
     }
+    buffer.answered();
+    limitSlowReader(response, transferTimeoutMs);
   });
+  limitSlowSenders(server, transferTimeoutMs);
 
   const connections = new Connections(server);
 
-  async function dispatch(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function dispatch(
+    request: IncomingMessage,
+    response: ServerResponse,
+    buffer: RequestBuffer,
+  ): Promise<void> {
     const requestId = requestIdOf(request);
     response.setHeader('x-request-id', requestId);
+    setSafeHeaders(response);
     const path = pathOf(request);
     const route = byPath.get(path) ?? routes.find((one) => one.below && path.startsWith(`${one.path}/`));
     if (!route) return sendError(response, 404, notFound(routes));
-    const role = authenticate(request.headers.authorization);
-    if (route.guarded && role === undefined && !route.isPage?.(request)) {
-      response.setHeader('www-authenticate', 'Bearer realm="embedql"');
-      return route.sendError ? route.sendError(response, keyWanted) : sendError(response, 401, keyWanted);
-    }
-    await route.handle(request, response, {
-      role: role ?? 'client',
+    const caller = (identity: Identity): Caller => ({
+      ...identity,
       requestId,
+      buffer,
       setHeader: (name, value) => void response.setHeader(name, value),
     });
+    if (!route.guarded) return route.handle(request, response, caller(nobody));
+    if (route.page?.isWanted(request)) return route.page.handle(request, response, caller(nobody));
+
+    const turnAway = (status: number, error: EmbedQLError) =>
+      route.sendError ? route.sendError(response, error) : sendError(response, status, error);
+    const origin = checkOrigin(request, response);
+    if (origin === 'answered') return;
+    if (origin === 'refuse') return turnAway(403, crossOrigin);
+    const identity = authenticate(request.headers.authorization);
+    if (!identity) {
+      response.setHeader('www-authenticate', 'Bearer realm="embedql"');
+      return turnAway(401, keyWanted);
+    }
+    if (buffers.full) return turnAway(503, tooMuchBuffered);
+    await route.handle(request, response, caller(identity));
   }
 
   return {
@@ -98,6 +131,9 @@ export function createHttpServer({ routes, authenticate, log }: HttpServerOption
     },
   };
 }
+
+/** How often connections are looked at for those that are late. */
+const checkMs = 1_000;
 
 function listen(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -121,6 +157,13 @@ function pathOf(request: IncomingMessage): string {
   const query = url.indexOf('?');
   return query === -1 ? url : url.slice(0, query);
 }
+
+const nobody: Identity = { role: 'client', key: 'anonymous' };
+
+const crossOrigin = new EmbedQLError(
+  'FORBIDDEN',
+  'A page of another origin may not use this server; allow its origin in EMBEDQL_CORS_ORIGINS.',
+);
 
 const keyWanted = new EmbedQLError('UNAUTHENTICATED', 'A key is wanted: send "Authorization: Bearer <key>".');
 

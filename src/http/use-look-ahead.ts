@@ -1,19 +1,19 @@
 import type { ExecutionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { tooManyTexts } from '../embedder/errors.ts';
 import { codedError } from '../schema/coded-error.ts';
 import type { Context } from '../schema/context.ts';
 
-/** Plans every operation before it runs, and stops one that asks for too much before anything of it runs. */
+/** Plans every operation before it runs, and stops one that may not have what it asks for before anything runs. */
 export function useLookAhead(): Plugin<Context> {
   return {
     onExecute({ args, setResultAndStopExecution }) {
       const context = args.contextValue;
-      const requests: number = context.lookAhead.plan(args as ExecutionArgs, context);
-      if (requests > context.maxTexts) {
-        setResultAndStopExecution({
-          errors: [codedError(tooManyTexts('The operation asks for', requests, context.maxTexts))],
-        });
+      const requests = context.lookAhead.plan(args as ExecutionArgs, context);
+      const stop = (error: unknown) => setResultAndStopExecution({ errors: [codedError(error)] });
+      try {
+        return context.admission.admit(requests, context.payer, 'The operation asks for')?.catch(stop);
+      } catch (error) {
+        stop(error);
       }
     },
   };

@@ -25,6 +25,7 @@ export function useOperationLog(log: Log): Plugin<Context> {
           log.info(
             {
               requestId: context.requestId,
+              key: context.key,
               operation: operation?.name?.value,
               type: operation?.operation,
               fields: operation?.selectionSet.selections.length,

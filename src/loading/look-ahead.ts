@@ -42,21 +42,21 @@ export class LookAhead<Context, Request> {
     this.#beginRun = beginRun;
   }
 
-  /** Looks at the whole operation. @returns how many requests its fields will make. */
-  plan({ schema, document, variableValues, operationName }: ExecutionArgs, context: Context): number {
+  /** Looks at the whole operation. @returns what its fields will ask for. */
+  plan({ schema, document, variableValues, operationName }: ExecutionArgs, context: Context): Request[] {
     const operation = getOperationAST(document, operationName);
     const rootType = operation && schema.getRootType(operation.operation);
-    if (!operation || !rootType || operation.operation === 'subscription') return 0;
+    if (!operation || !rootType || operation.operation === 'subscription') return [];
     const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
     // Wrong variables: the executor says so, and nothing runs.
-    if (!coerced) return 0;
+    if (!coerced) return [];
     const fragments = Object.fromEntries(
       document.definitions.flatMap((node) =>
         node.kind === 'FragmentDefinition' ? [[node.name.value, node]] : [],
       ),
     );
     const { fields } = collectFields(schema, fragments, coerced, rootType, operation.selectionSet);
-    let requests = 0;
+    const requests: Request[] = [];
     let run: Run<Request> | undefined;
     for (const [responseKey, nodes] of fields) {
       const [node] = nodes as FieldNode[];
@@ -70,8 +70,10 @@ export class LookAhead<Context, Request> {
       run ??= { requests: [], started: false };
       this.#runs.set(responseKey, run);
       const gathered = gatherSafely(gather, field, node, coerced, context);
-      for (const request of gathered) run.requests.push(request);
-      requests += gathered.length;
+      for (const request of gathered) {
+        run.requests.push(request);
+        requests.push(request);
+      }
     }
     return requests;
   }

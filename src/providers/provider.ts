@@ -28,6 +28,8 @@ export interface ProviderModel {
   identity(): Promise<string>;
   /** Cuts texts to the token limit. Same length and order as `texts`. */
   fit(texts: readonly string[]): Promise<FittedText[]>;
+  /** Tokens of each text. Default: what `fit` says. */
+  countTokens?(texts: readonly string[]): Promise<number[]>;
   /**
    * One call: vectors in the order of `texts`, complete and checked.
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise; a `retryable` one is tried again.

@@ -1,7 +1,9 @@
+import type { Admission } from '../admission/admission.ts';
 import type { Accounting } from '../embedder/accounting.ts';
 import type { Cache } from '../embedder/cache.ts';
 import type { Catalogue } from '../embedder/catalogue.ts';
 import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
+import type { Payer } from '../embedder/payer.ts';
 import type { Span } from '../embedder/tracing.ts';
 import type { LookAhead } from '../loading/look-ahead.ts';
 import type { OperationLoader } from '../loading/operation-loader.ts';
@@ -16,8 +18,7 @@ export interface Services {
   readonly cache: Cache;
   readonly accounting: Accounting;
   readonly version: string;
-  /** Texts that one operation may ask for. */
-  readonly maxTexts: number;
+  readonly admission: Admission;
   /** Aborts when the server is told to stop: what goes on without an end has to end. */
   readonly stopping: AbortSignal;
 }
@@ -25,6 +26,9 @@ export interface Services {
 /** What every resolver gets. */
 export interface Context extends Services {
   readonly role: Role;
+  /** The name of the key that was shown. */
+  readonly key: string;
+  readonly payer: Payer;
   readonly requestId: string;
   /** Puts a header on the answer. */
   setHeader(name: string, value: string): void;

@@ -1,4 +1,4 @@
-import { type EmbedQLError, tooManyTexts } from '../embedder/errors.ts';
+import type { EmbedQLError } from '../embedder/errors.ts';
 import type { Answer } from '../embedder/pipeline.ts';
 import { embeddingArguments, isEmptyText, readArguments, type Wish } from './arguments.ts';
 import type { Builder } from './builder.ts';
@@ -69,8 +69,8 @@ export function addEmbedStream(
 
 /** Chunks are as large as a provider call, and as many are under way as calls may be in flight. */
 async function* chunks(texts: readonly string[], wish: Wish, context: Context): AsyncGenerator<ChunkSource> {
-  if (texts.length > context.maxTexts)
-    throw tooManyTexts('The stream asks for', texts.length, context.maxTexts);
+  const requests = texts.map((text) => wish.request(text, 'doc'));
+  await context.admission.admit(requests, context.payer, 'The stream asks for');
   await wish.model.identity();
   const { maxBatchSize } = wish.model.spec;
   const gone = new AbortController();
@@ -101,7 +101,7 @@ async function embedChunk(
   from: number,
   to: number,
   { model, dimension, request }: Wish,
-  { embedder }: Context,
+  { embedder, payer }: Context,
   signal: AbortSignal,
 ): Promise<ChunkSource & { from: number }> {
   const wanted = Array.from({ length: to - from }, (_, i) => from + i).filter(
@@ -109,7 +109,7 @@ async function embedChunk(
   );
   const answers = await embedder.embedMany(
     wanted.map((index) => request(texts[index]!, 'doc')),
-    { signal },
+    { signal, payer },
   );
   const outcomes = new Map<number, Answer | EmbedQLError>(wanted.map((index, i) => [index, answers[i]!]));
   const chunk: ChunkSource = { embeddings: [], failures: [], done: 0, total: texts.length };

@@ -75,9 +75,12 @@ async function* snapshots({ accounting, stopping }: Context, intervalMs: number)
   }
 }
 
-function requireAdmin({ role }: Context): void {
+function requireAdmin({ role, key }: Context): void {
   if (role === 'admin') return;
-  throw new EmbedQLError('FORBIDDEN', 'resetMetrics wants one of the keys in EMBEDQL_ADMIN_KEYS.');
+  throw new EmbedQLError(
+    key === 'anonymous' ? 'UNAUTHENTICATED' : 'FORBIDDEN',
+    'resetMetrics wants one of the keys in EMBEDQL_ADMIN_KEYS: send "Authorization: Bearer <key>".',
+  );
 }
 
 function addTypes(builder: Builder) {

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AdmissionEvents } from '../admission/admission.ts';
 import { costOf } from '../embedder/accounting.ts';
 import type { CacheEvents } from '../embedder/cache.ts';
 import type { EmbedderEvents, ProviderCall } from '../embedder/events.ts';
@@ -15,7 +16,7 @@ const batchSizes = [1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1_024, 2_048];
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** What the core and the cache do, as Prometheus reads it. Nothing here ever goes back. */
-export class PrometheusMetrics implements EmbedderEvents, CacheEvents {
+export class PrometheusMetrics implements EmbedderEvents, CacheEvents, AdmissionEvents {
   readonly #registry = new Registry();
   readonly #prices: ReadonlyMap<string, ModelSpec>;
   readonly #embeddings: Counter<'model' | 'source'>;
@@ -26,6 +27,10 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents {
   readonly #cost: Counter<'model'>;
   readonly #saved: Counter<'model'>;
   readonly #cacheErrors: Counter<'operation'>;
+  readonly #keyTexts: Counter<'key'>;
+  readonly #keyTokens: Counter<'key'>;
+  readonly #keyCost: Counter<'key'>;
+  readonly #keyRefusals: Counter<'key' | 'code'>;
 
   constructor({ specs, queueDepths }: PrometheusOptions) {
     const registers = [this.#registry];
@@ -80,6 +85,30 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents {
       labelNames: ['operation'],
       registers,
     });
+    this.#keyTexts = new Counter({
+      name: 'embedql_key_texts_total',
+      help: 'Texts that were asked for, by the name of the key.',
+      labelNames: ['key'],
+      registers,
+    });
+    this.#keyTokens = new Counter({
+      name: 'embedql_key_tokens_total',
+      help: 'Tokens that providers charged for, by the name of the key that asked first.',
+      labelNames: ['key'],
+      registers,
+    });
+    this.#keyCost = new Counter({
+      name: 'embedql_key_cost_usd_total',
+      help: 'USD that providers charged, by the name of the key that asked first.',
+      labelNames: ['key'],
+      registers,
+    });
+    this.#keyRefusals = new Counter({
+      name: 'embedql_key_refusals_total',
+      help: 'Operations that were refused before they ran, by the name of the key and the error code.',
+      labelNames: ['key', 'code'],
+      registers,
+    });
     new Gauge({
       name: 'embedql_queue_depth',
       help: 'Texts that wait to be sent to a provider.',
@@ -122,6 +151,19 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents {
 
   cacheError(operation: string): void {
     this.#cacheErrors.inc({ operation });
+  }
+
+  admitted(key: string, texts: number): void {
+    if (texts > 0) this.#keyTexts.inc({ key }, texts);
+  }
+
+  refused(key: string, code: string): void {
+    this.#keyRefusals.inc({ key, code });
+  }
+
+  charged(key: string, usd: number, tokens: number): void {
+    this.#keyCost.inc({ key }, usd);
+    this.#keyTokens.inc({ key }, tokens);
   }
 
   #price(model: string, tokens: number): number {

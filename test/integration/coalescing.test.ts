@@ -147,7 +147,7 @@ describe('what stands between runs', () => {
       `mutation { a: embed(text: ${literal(a)}) { model } resetMetrics { status } b: embed(text: ${literal(b)}) { model } }`,
     );
     expect(data).toBeNull();
-    expect(errors![0]).toMatchObject({ path: ['resetMetrics'], extensions: { code: 'FORBIDDEN' } });
+    expect(errors![0]).toMatchObject({ path: ['resetMetrics'], extensions: { code: 'UNAUTHENTICATED' } });
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(provider.calls.map(({ input }) => input)).toEqual([[a]]);
     await guarded.stop();

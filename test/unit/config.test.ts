@@ -46,6 +46,13 @@ describe('readConfig', () => {
     ['OPENAI_BASE_URL', 'example.org', /http:\/\/ or https:\/\//],
     ['REDIS_URL', 'http://127.0.0.1', /redis:\/\//],
     ['EMBEDQL_API_KEYS', 'a,,b', /none empty/],
+    ['EMBEDQL_API_KEYS', 'web:', /name:key/],
+    ['EMBEDQL_KEY_LIMITS', 'web', /expected a name and what it may do, got "web"/],
+    ['EMBEDQL_KEY_LIMITS', 'web:0/min', /such as 600\/min/],
+    ['EMBEDQL_KEY_LIMITS', 'web:5eur', /for web/],
+    ['EMBEDQL_KEY_LIMITS', 'web:1/min,web:2/min', /web is there twice/],
+    ['EMBEDQL_CORS_ORIGINS', 'https://app.example/path', /without a path/],
+    ['EMBEDQL_CORS_ORIGINS', '*', /origins such as/],
   ])('%s=%s stops the start with one line', (name, value, message) => {
     expect(() => readConfig({ [name]: value })).toThrow(message);
     expect(() => readConfig({ [name]: value })).toThrow(/^[^\n]+$/);
@@ -61,13 +68,38 @@ describe('readConfig', () => {
     ]);
   });
 
+  test.each([
+    [
+      'a public address without keys',
+      { HOST: '0.0.0.0' },
+      [/ANYBODY WHO CAN REACH 0\.0\.0\.0.*EMBEDQL_API_KEYS/],
+    ],
+    ['the same, meant so', { HOST: '::', EMBEDQL_ALLOW_ANONYMOUS: '1' }, []],
+    ['a public address with keys', { HOST: '10.0.0.1', EMBEDQL_API_KEYS: 'a' }, []],
+    ['a local address', { HOST: '127.0.0.2' }, []],
+    ['limits of nobody', { EMBEDQL_KEY_LIMITS: 'web:1/min,*:2/min' }, [/limits web, but no key/]],
+  ])('%s', (_name, env, warnings) => {
+    expect(readConfig(env).warnings).toEqual(warnings.map((warning) => expect.stringMatching(warning)));
+  });
+
+  test('reads limits of keys', () => {
+    const { keyLimits } = readConfig({ EMBEDQL_KEY_LIMITS: 'web:6000/min:0.5usd/day, *:10USD/day' });
+    expect(Object.fromEntries(keyLimits)).toEqual({
+      web: { textsPerMinute: 6_000, usdPerDay: 0.5 },
+      '*': { usdPerDay: 10 },
+    });
+  });
+
   test('reads lists and switches', () => {
     const config = readConfig({
-      EMBEDQL_API_KEYS: 'a, b',
+      EMBEDQL_API_KEYS: 'a, web:b',
       REDIS_URL: 'redis://a:1,redis://b:2',
       EMBEDQL_CACHE: 'OFF',
     });
-    expect(config.apiKeys).toEqual(['a', 'b']);
+    expect(config.apiKeys).toEqual([
+      { name: 'key-1', key: 'a' },
+      { name: 'web', key: 'b' },
+    ]);
     expect(config.redisUrls).toEqual(['redis://a:1', 'redis://b:2']);
     expect(config.cache).toBe(false);
   });

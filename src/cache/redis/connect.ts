@@ -29,9 +29,11 @@ const limits: RedisOptions = {
   socketTimeout: 3_000,
 };
 
-export function connectSingle(url: string, { queueWhileOffline, reconnectMs }: Patience): Redis {
+export function connectSingle(url: string, patience: Patience, more: RedisOptions = {}): Redis {
+  const { queueWhileOffline, reconnectMs } = patience;
   return new Redis(url, {
     ...limits,
+    ...more,
     enableOfflineQueue: queueWhileOffline,
     retryStrategy: (attempt) => reconnectMs(attempt) ?? null,
     ...(queueWhileOffline ? { maxRetriesPerRequest: 2 } : {}),
@@ -42,6 +44,7 @@ export function connectSingle(url: string, { queueWhileOffline, reconnectMs }: P
 export function connectCluster(
   urls: readonly string[],
   { queueWhileOffline, reconnectMs }: Patience,
+  more: RedisOptions = {},
 ): Cluster {
   const nodes = urls.map((url) => new URL(url));
   const { username, password, protocol } = nodes[0]!;
@@ -55,10 +58,24 @@ export function connectCluster(
       slotsRefreshTimeout: 1_000,
       redisOptions: {
         ...limits,
+        ...more,
         ...(username ? { username: decodeURIComponent(username) } : {}),
         ...(password ? { password: decodeURIComponent(password) } : {}),
         ...(protocol === 'rediss:' ? { tls: {} } : {}),
       },
     },
   );
+}
+
+/** Milliseconds that the budgets of keys may wait for Redis. */
+export const budgetWaitMs = 100;
+
+/** A connection for the budgets of keys; undefined where there is no Redis. Failures are told once, by the cache. */
+export function connectBudgets(urls: readonly string[]): Redis | Cluster | undefined {
+  const wait: RedisOptions = { commandTimeout: budgetWaitMs };
+  if (urls.length === 0) return undefined;
+  const redis =
+    urls.length > 1 ? connectCluster(urls, forServing, wait) : connectSingle(urls[0]!, forServing, wait);
+  redis.on('error', () => {});
+  return redis;
 }

@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import type { EmbedRequest } from '../../embedder/embedder.ts';
-import { badUserInput, EmbedQLError, toEmbedQLError, tooManyTexts } from '../../embedder/errors.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
 import type { Answer } from '../../embedder/pipeline.ts';
 import { shortenVector, vectorToBase64 } from '../../embedder/vectors.ts';
 import { FiguresTally } from '../../loading/operation-figures.ts';
 import { isEmptyText, readArguments } from '../../schema/arguments.ts';
 import type { Services } from '../../schema/context.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { BodyTooLarge, readBody } from '../buffers.ts';
 import { tellFigures } from '../figures.ts';
-import { BodyTooLarge, readBody } from '../read-body.ts';
 import { sendJson } from '../respond.ts';
 import type { Handler } from '../server.ts';
 import { sendOpenAIError } from './errors.ts';
@@ -29,27 +30,34 @@ const bodySchema = z.object({
  * OpenAI's embeddings endpoint, over the same embedder as everything else. As with OpenAI, a text that is too long
  * or refused fails the whole request.
  */
-export function createEmbeddingsHandler(services: Services, maxBodyBytes: number): Handler {
+export function createEmbeddingsHandler(services: Services, maxBodyBytes: number, log: Log): Handler {
   return async (request, response, caller) => {
     if (request.method !== 'POST') {
       response.setHeader('allow', 'POST');
       return sendOpenAIError(response, badUserInput('Send a POST.'), { status: 405 });
     }
+    const started = performance.now();
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      const { wish, encoding } = read(await readBody(request, maxBodyBytes), services);
-      const answers = await services.embedder.embedMany(wish.requests, { signal: gone.signal });
+      const { wish, encoding } = read(await readBody(request, maxBodyBytes, caller.buffer), services);
+      const payer = services.admission.payer(caller.key);
+      await services.admission.admit(wish.requests, payer, 'The request has');
+      const answers = await services.embedder.embedMany(wish.requests, { signal: gone.signal, payer });
       const failure = answers.find((answer) => answer instanceof Error);
       if (failure) throw failure;
       const embedded = answers as Answer[];
       const tally = new FiguresTally();
       tally.add(embedded);
       tellFigures(caller, tally.figures);
+      const { requestId, key } = caller;
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      log.info({ requestId, key, operation: request.url, ...tally.figures, ms }, 'operation');
       sendJson(response, 200, listOf(embedded, wish, encoding));
     } catch (error) {
+      // The rest of the body may be under way, and is not read.
+      if (!request.complete) response.setHeader('connection', 'close');
       if (error instanceof BodyTooLarge) {
-        response.setHeader('connection', 'close');
         return sendOpenAIError(response, badUserInput('The body is larger than EMBEDQL_MAX_BODY_BYTES.'), {
           status: 413,
         });
@@ -77,7 +85,6 @@ class WrongParameter extends EmbedQLError {
 }
 
 function read(body: Buffer, services: Services): { wish: Wish; encoding: 'float' | 'base64' } {
-  const { maxTexts } = services;
   const parsed = bodySchema.safeParse(parseJson(body));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -87,7 +94,6 @@ function read(body: Buffer, services: Services): { wish: Wish; encoding: 'float'
   const texts = typeof input === 'string' ? [input] : input;
   const empty = texts.findIndex(isEmptyText);
   if (empty >= 0) throw new WrongParameter('input', `input[${empty}] is empty; give it something to embed.`);
-  if (texts.length > maxTexts) throw tooManyTexts('The request has', texts.length, maxTexts);
   const { model, dimension, request } = readArguments(
     { model: name, dimensions, useCache: true, truncate: false },
     services,

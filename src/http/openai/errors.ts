@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { EmbedQLError, ErrorCode } from '../../embedder/errors.ts';
-import { sendJson } from '../respond.ts';
+import { retryAfter, sendJson } from '../respond.ts';
 
 /** What OpenAI's clients make of an error depends on its status: they try 408, 409, 429 and 5xx again. */
 const statuses: Record<ErrorCode, number> = {
@@ -31,16 +31,14 @@ export function sendOpenAIError(
   error: EmbedQLError,
   { status = statusOf(error), param = null }: { status?: number; param?: string | null } = {},
 ): void {
-  const { message, code, retryAfterMs } = error;
+  const { message, code } = error;
   const type = types[status] ?? (status >= 500 ? 'server_error' : 'invalid_request_error');
-  const retryAfter: Record<string, string> =
-    retryAfterMs === undefined
-      ? {}
-      : {
-          'retry-after': String(Math.ceil(retryAfterMs / 1_000)),
-          'retry-after-ms': String(Math.ceil(retryAfterMs)),
-        };
-  sendJson(response, status, { error: { message, type, param, code: code.toLowerCase() } }, retryAfter);
+  sendJson(
+    response,
+    status,
+    { error: { message, type, param, code: code.toLowerCase() } },
+    retryAfter(error),
+  );
 }
 
 /** A refusal of the provider that will not pass is not worth trying again, which 502 would invite to. */

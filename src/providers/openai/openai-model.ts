@@ -62,6 +62,10 @@ export class OpenAIModel implements ProviderModel {
     });
   }
 
+  countTokens(texts: readonly string[]): Promise<number[]> {
+    return countEach(texts);
+  }
+
   async embed(texts: readonly string[], signal: AbortSignal): Promise<EmbeddedText[]> {
     const [response, weights] = await Promise.all([
       this.#request(texts, signal),

@@ -2,6 +2,7 @@ import { toEmbedQLError } from '../../embedder/errors.ts';
 import type { EmbedderEvents } from '../../embedder/events.ts';
 import type { EmbeddingModel } from '../../embedder/model.ts';
 import type { ProviderModel } from '../provider.ts';
+import { countTokens } from './count-tokens.ts';
 import { reportCall } from './report-call.ts';
 
 /** One batch computes while the next is on its way to the worker, which so never waits. */
@@ -16,6 +17,7 @@ export function countedModel(model: ProviderModel, events: EmbedderEvents): Embe
     status: () => model.status(),
     identity: () => model.identity(),
     fit: (texts) => model.fit(texts),
+    countTokens: (texts) => countTokens(model, texts),
     close: () => model.close(),
     async embed(texts) {
       const report = reportCall(events, { model: model.spec.name, texts: texts.length });

@@ -23,6 +23,7 @@ import type {
 import type { Log } from '../../telemetry/log.ts';
 import type { ProviderModel } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
+import { countTokens } from './count-tokens.ts';
 import { Pause } from './pause.ts';
 import { reportCall } from './report-call.ts';
 
@@ -92,6 +93,10 @@ export class ReliableModel implements EmbeddingModel {
 
   fit(texts: readonly string[]): Promise<FittedText[]> {
     return this.#model.fit(texts);
+  }
+
+  countTokens(texts: readonly string[]): Promise<number[]> {
+    return countTokens(this.#model, texts);
   }
 
   async embed(texts: readonly string[]): Promise<EmbeddedText[]> {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createAuthenticate } from '../../../src/http/auth.ts';
 
+const named = (keys: readonly string[]) => keys.map((key) => ({ name: 'some', key }));
+
 describe('who shows which key may do what', () => {
   test.each([
     ['no keys at all', [], [], undefined, 'admin'],
@@ -16,6 +18,23 @@ describe('who shows which key may do what', () => {
     ['both, an admin key', ['a'], ['x'], 'Bearer x', 'admin'],
     ['both, none', ['a'], ['x'], '', undefined],
   ])('%s', (_name, apiKeys, adminKeys, header, role) => {
-    expect(createAuthenticate({ apiKeys, adminKeys })(header)).toBe(role);
+    const authenticate = createAuthenticate({ apiKeys: named(apiKeys), adminKeys: named(adminKeys) });
+    expect(authenticate(header)?.role).toBe(role);
+  });
+
+  test('and what it is called', () => {
+    const apiKeys = [
+      { name: 'web', key: 'old' },
+      { name: 'web', key: 'new' },
+      { name: 'batch', key: 'b' },
+    ];
+    const authenticate = createAuthenticate({ apiKeys, adminKeys: [{ name: 'ops', key: 'x' }] });
+    expect(['old', 'new', 'b', 'x'].map((key) => authenticate(`Bearer ${key}`)?.key)).toEqual([
+      'web',
+      'web',
+      'batch',
+      'ops',
+    ]);
+    expect(createAuthenticate({ apiKeys: [], adminKeys: [] })('Bearer any')?.key).toBe('anonymous');
   });
 });

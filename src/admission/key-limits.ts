@@ -1,0 +1,35 @@
+/** What one key may do. */
+export interface KeyLimit {
+  textsPerMinute?: number;
+  usdPerDay?: number;
+}
+
+/** Limits by the name of a key; `*` stands for every key that is not named, each on its own. */
+export type KeyLimits = ReadonlyMap<string, KeyLimit>;
+
+const rate = /^(\d+)\/min$/;
+const money = /^(\d+(?:\.\d+)?)usd\/day$/;
+
+/** Reads `web:6000/min:5usd/day,*:600/min`. @throws Error with the problem as its message */
+export function parseKeyLimits(text: string): KeyLimits {
+  const limits = new Map<string, KeyLimit>();
+  for (const item of text.split(',')) {
+    const [name = '', ...parts] = item.trim().split(':');
+    if (name === '' || parts.length === 0) throw new Error('expected a name and what it may do');
+    if (limits.has(name)) throw new Error(`expected every name once, and ${name} is there twice`);
+    limits.set(name, parseLimit(name, parts));
+  }
+  return limits;
+}
+
+function parseLimit(name: string, parts: readonly string[]): KeyLimit {
+  const limit: KeyLimit = {};
+  for (const part of parts) {
+    const [, texts] = rate.exec(part.toLowerCase()) ?? [];
+    const [, usd] = money.exec(part.toLowerCase()) ?? [];
+    if (texts !== undefined && Number(texts) > 0) limit.textsPerMinute = Number(texts);
+    else if (usd !== undefined && Number(usd) > 0) limit.usdPerDay = Number(usd);
+    else throw new Error(`expected a number of texts such as 600/min or of USD such as 5usd/day for ${name}`);
+  }
+  return limit;
+}
