@@ -1,6 +1,6 @@
 import { createApp } from './app.ts';
 import type { Config, Environment } from './config/config.ts';
-import { graphqlPath } from './http/graphql.ts';
+import { graphqlPath } from './http/graphql/yoga.ts';
 import type { Log } from './telemetry/log.ts';
 import { createProgress } from './telemetry/progress.ts';
 

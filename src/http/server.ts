@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
@@ -16,6 +22,7 @@ import { limitSlowReader, limitSlowSenders } from './slow-clients.ts';
 export interface Caller extends Identity {
   /** From `x-request-id`, or made here; it is in the answer and in the log. */
   requestId: string;
+  headers: IncomingHttpHeaders;
   /** Where the bytes of the body are accounted for. */
   buffer: RequestBuffer;
   /** Puts a header on the answer. */
@@ -99,6 +106,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const caller = (identity: Identity): Caller => ({
       ...identity,
       requestId,
+      headers: request.headers,
       buffer,
       setHeader: (name, value) => void response.setHeader(name, value),
     });

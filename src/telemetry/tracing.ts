@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Environment } from '../config/config.ts';
 import { noTracer, type Tracer } from '../embedder/tracing.ts';
 import { version } from '../version.ts';
@@ -5,7 +6,7 @@ import { version } from '../version.ts';
 export interface Tracing {
   tracer: Tracer;
   /** The caller's place in a trace, from its `traceparent` header (W3C Trace Context). */
-  contextOf(headers: Headers): unknown;
+  contextOf(headers: IncomingHttpHeaders): unknown;
   /** Sends what is left. */
   close(): Promise<void>;
 }
@@ -67,8 +68,7 @@ export async function createTracing(env: Environment): Promise<Tracing> {
         };
       },
     },
-    contextOf: (headers) =>
-      propagator.extract(ROOT_CONTEXT, Object.fromEntries(headers), defaultTextMapGetter),
+    contextOf: (headers) => propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter),
     close: () => provider.shutdown(),
   };
 }

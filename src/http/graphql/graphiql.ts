@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { GraphiQLOptions } from 'graphql-yoga';
-import type { Handler } from './server.ts';
+import type { Handler } from '../server.ts';
 
 /** Operations that run as they are; each opens in a tab of its own. */
 const defaultTabs = [

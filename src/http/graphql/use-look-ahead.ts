@@ -1,7 +1,7 @@
 import type { ExecutionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { codedError } from '../schema/coded-error.ts';
-import type { Context } from '../schema/context.ts';
+import { codedError } from '../../schema/coded-error.ts';
+import type { Context } from '../../schema/context.ts';
 
 /** Plans every operation before it runs, and stops one that may not have what it asks for before anything runs. */
 export function useLookAhead(): Plugin<Context> {

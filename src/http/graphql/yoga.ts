@@ -1,19 +1,17 @@
-import type { IncomingMessage } from 'node:http';
 import { NoSchemaIntrospectionCustomRule } from 'graphql';
-import { createYoga, useExecutionCancellation } from 'graphql-yoga';
-import type { Config } from '../config/config.ts';
-import type { EmbedRequest } from '../embedder/embedder.ts';
-import { gatherExtension, LookAhead } from '../loading/look-ahead.ts';
-import { OperationLoader } from '../loading/operation-loader.ts';
-import { codedError } from '../schema/coded-error.ts';
-import type { Context, Services } from '../schema/context.ts';
-import { createSchema } from '../schema/schema.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Tracing } from '../telemetry/tracing.ts';
+import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
+import type { Config } from '../../config/config.ts';
+import type { EmbedRequest } from '../../embedder/embedder.ts';
+import { gatherExtension, LookAhead } from '../../loading/look-ahead.ts';
+import { OperationLoader } from '../../loading/operation-loader.ts';
+import { codedError } from '../../schema/coded-error.ts';
+import type { Context, Services } from '../../schema/context.ts';
+import { createSchema } from '../../schema/schema.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Tracing } from '../../telemetry/tracing.ts';
+import type { Caller } from '../server.ts';
 import { boundedDocumentCache } from './document-cache.ts';
 import { limitsFor } from './document-limits.ts';
-import { readGraphQLBody } from './graphql-body.ts';
-import type { Caller, Handler } from './server.ts';
 import { useCodedErrors } from './use-coded-errors.ts';
 import { useDocumentLimits } from './use-document-limits.ts';
 import { useLookAhead } from './use-look-ahead.ts';
@@ -21,16 +19,18 @@ import { useOperationLog } from './use-operation-log.ts';
 
 export const graphqlPath = '/graphql';
 
-/** GraphQL over HTTP: Yoga, with everything that this server adds to it. */
-export function createGraphQLHandler(
+export type Engine = YogaServerInstance<Caller, Context>;
+
+/** Yoga, with everything that this server adds to it. */
+export function createEngine(
   services: Services,
-  config: Pick<Config, 'introspection' | 'maxBodyBytes' | 'maxTexts'>,
+  config: Pick<Config, 'introspection' | 'maxTexts'>,
   log: Log,
   tracing: Tracing,
-): Handler {
+): Engine {
   const schema = createSchema();
   const gathered = gatheredFields(schema);
-  const yoga = createYoga<Caller, Context>({
+  return createYoga<Caller, Context>({
     schema,
     graphqlEndpoint: graphqlPath,
     graphiql: false,
@@ -38,16 +38,12 @@ export function createGraphQLHandler(
     logging: false,
     cors: false,
     multipart: false,
-    // The body has been read, and limited, before.
+    // A body has been read, and limited, before it comes here.
     maxRequestBodySize: false,
     parserAndValidationCache: boundedDocumentCache(),
     maskedErrors: { maskError: codedError },
-    context: ({ request, role, key, requestId, setHeader }) => {
-      const span = tracing.tracer.start(
-        'graphql',
-        { requestId },
-        { parent: tracing.contextOf(request.headers) },
-      );
+    context: ({ request, role, key, headers, requestId, setHeader }) => {
+      const span = tracing.tracer.start('graphql', { requestId }, { parent: tracing.contextOf(headers) });
       const payer = services.admission.payer(key);
       const operation = { signal: request.signal, trace: span.context, payer };
       const loader = new OperationLoader(services.embedder, operation);
@@ -66,16 +62,6 @@ export function createGraphQLHandler(
       },
     ],
   });
-  return async (request, response, caller) => {
-    if (request.method !== 'POST') return yoga(request, response, caller);
-    const body = await readGraphQLBody(request, response, config.maxBodyBytes, caller.buffer);
-    if (body) await yoga(withBody(request, body), response, caller);
-  };
-}
-
-/** A request whose body has been read, in the form that Express gives it and Yoga knows. */
-function withBody(request: IncomingMessage, body: object): IncomingMessage & { body: object } {
-  return Object.assign(request, { body });
 }
 
 /** Names of the root fields that are gathered with others: any number of them is one piece of work. */

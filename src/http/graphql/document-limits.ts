@@ -7,7 +7,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
-import { EmbedQLError } from '../embedder/errors.ts';
+import { EmbedQLError } from '../../embedder/errors.ts';
 
 /** Selections inside selections. The longest introspection query that tools send has 16. */
 const maxDepth = 20;
@@ -59,7 +59,7 @@ function parseBounded(
   } catch (error) {
     // The parser calls itself for what is nested.
     if (error instanceof RangeError) throw tooDeep();
-    if (error instanceof Error && error.message.includes('token limit'))
+    if (error instanceof Error && /more tha[nt] \d+ tokens/.test(error.message))
       throw tooMuch(`more than ${maxTokens} tokens`);
     throw error;
   }

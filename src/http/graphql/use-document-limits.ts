@@ -1,5 +1,5 @@
 import type { Plugin } from 'graphql-yoga';
-import { codedError } from '../schema/coded-error.ts';
+import { codedError } from '../../schema/coded-error.ts';
 import { type DocumentLimits, parseWithin } from './document-limits.ts';
 
 /** Parses every document within limits. One that was parsed before comes out of the document cache. */

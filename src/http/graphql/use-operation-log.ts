@@ -1,8 +1,8 @@
 import { type ExecutionArgs, getOperationAST } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
-import type { Context } from '../schema/context.ts';
-import type { Log } from '../telemetry/log.ts';
-import { tellFigures } from './figures.ts';
+import type { Context } from '../../schema/context.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { tellFigures } from '../figures.ts';
 
 /** One line for each operation: what it asked for and what that came to. Never a text, a vector or a key. */
 export function useOperationLog(log: Log): Plugin<Context> {

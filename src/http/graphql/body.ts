@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import type { GraphQLParams } from 'graphql-yoga';
+import { badUserInput, EmbedQLError } from '../../embedder/errors.ts';
+import { type RequestBuffer, readBody } from '../buffers.ts';
+
+/** What is no GraphQL request, with the HTTP status that says so. */
+export class WrongBody extends EmbedQLError {
+  readonly status: number;
+
+  constructor(status: number, { code, message }: EmbedQLError) {
+    super(code, message);
+    this.status = status;
+  }
+}
+
+/**
+ * Reads the body of a POST. Only JSON is taken: a form or plain text is what a page of another origin can send
+ * without being asked.
+ * @param limit in bytes
+ * @throws WrongBody, BodyTooLarge, EmbedQLError OVERLOADED
+ */
+export async function readParams(
+  request: IncomingMessage,
+  limit: number,
+  buffer: RequestBuffer,
+): Promise<GraphQLParams> {
+  if (!/^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
+    throw wrong(415, 'Send the operation as JSON, with "content-type: application/json".');
+  const body = await readBody(request, limit, buffer);
+  let params: unknown;
+  try {
+    params = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw wrong(400, 'The body is not JSON.');
+  }
+  if (
+    typeof params !== 'object' ||
+    params === null ||
+    Array.isArray(params) ||
+    Object.keys(params).length === 0
+  )
+    throw wrong(400, 'The body is no operation; send a JSON object such as {"query": "{ __typename }"}.');
+  return params;
+}
+
+function wrong(status: number, message: string): WrongBody {
+  return new WrongBody(status, badUserInput(message));
+}

@@ -1,0 +1,106 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { isAsyncIterable } from 'graphql-yoga';
+import type { Config } from '../../config/config.ts';
+import { badUserInput, EmbedQLError } from '../../embedder/errors.ts';
+import { codedError } from '../../schema/coded-error.ts';
+import type { Services } from '../../schema/context.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Tracing } from '../../telemetry/tracing.ts';
+import { BodyTooLarge } from '../buffers.ts';
+import { retryAfter, sendBytes } from '../respond.ts';
+import type { Caller, Handler } from '../server.ts';
+import { type AnswerType, headOf, type Negotiated, negotiate, toSentError } from './answer.ts';
+import { readParams, WrongBody } from './body.ts';
+import { codeErrors } from './use-coded-errors.ts';
+import { createEngine, type Engine } from './yoga.ts';
+
+/**
+ * GraphQL over HTTP. A POST that wants a whole answer is read and written here, without the detour over Fetch's
+ * Request and Response; everything else (GET, server-sent events, other methods) is Yoga's. The engine is the same.
+ */
+export function createGraphQLHandler(
+  services: Services,
+  config: Pick<Config, 'introspection' | 'maxBodyBytes' | 'maxTexts'>,
+  log: Log,
+  tracing: Tracing,
+): Handler {
+  const engine = createEngine(services, config, log, tracing);
+  return async (request, response, caller) => {
+    if (request.method !== 'POST') return engine(request, response, caller);
+    const wanted = negotiate(request.headers.accept);
+    try {
+      const params = await readParams(request, config.maxBodyBytes, caller.buffer);
+      if (wanted === 'stream' || mayStream(params.query))
+        return await engine(Object.assign(request, { body: params }), response, caller);
+      if (wanted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
+      const result = codeErrors(await run(engine, params, request, response, caller), log);
+      sendResult(response, result, wanted);
+    } catch (error) {
+      refuse(request, response, error, wanted);
+    }
+  };
+}
+
+const answerTypes = 'application/json, application/graphql-response+json';
+
+/** Subscriptions are answered piece by piece, whatever is accepted. Guessing too often only takes the longer way. */
+function mayStream(query: unknown): boolean {
+  return typeof query === 'string' && query.includes('subscription');
+}
+
+async function run(
+  engine: Engine,
+  params: Parameters<Engine['getResultForParams']>[0]['params'],
+  { method = 'POST', headers }: IncomingMessage,
+  response: ServerResponse,
+  caller: Caller,
+): Promise<ExecutionResult> {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableEnded) gone.abort();
+  });
+  // All of a Request that Yoga's plugins look at.
+  const request = { method, headers: new Map(Object.entries(headers)), signal: gone.signal };
+  try {
+    const result = await engine.getResultForParams(
+      { params, request: request as unknown as Request },
+      caller as Parameters<Engine['getResultForParams']>[1],
+    );
+    if (result && !isAsyncIterable(result)) return result;
+    throw new GraphQLError('This operation is answered piece by piece; accept text/event-stream.');
+  } catch (error) {
+    return { errors: [codedError(error)] };
+  }
+}
+
+function sendResult(response: ServerResponse, result: ExecutionResult, type: AnswerType): void {
+  if (response.closed) return;
+  const { status, headers } = headOf(result, type);
+  const { data, errors } = result;
+  const body = JSON.stringify({ data, ...(errors ? { errors: errors.map(toSentError) } : {}) });
+  sendBytes(response, status, `${type}; charset=utf-8`, body, headers);
+}
+
+/** Tells what is wrong with a request that GraphQL never saw. */
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+  wanted: Negotiated,
+): void {
+  const { status, shown } = explain(error);
+  // The rest of the body may be under way, and is not read.
+  if (!request.complete) response.setHeader('connection', 'close');
+  const type = wanted === 'application/graphql-response+json' ? wanted : 'application/json';
+  const body = JSON.stringify({ errors: [toSentError(codedError(shown))] });
+  sendBytes(response, status, `${type}; charset=utf-8`, body, retryAfter(shown));
+}
+
+function explain(error: unknown): { status: number; shown: EmbedQLError } {
+  if (error instanceof WrongBody) return { status: error.status, shown: error };
+  if (error instanceof BodyTooLarge)
+    return { status: 413, shown: badUserInput('The body is larger than EMBEDQL_MAX_BODY_BYTES.') };
+  if (error instanceof EmbedQLError && error.code === 'OVERLOADED') return { status: 503, shown: error };
+  throw error;
+}
