@@ -117,6 +117,7 @@ export async function createApp({
   const routes: Route[] = [
     {
       path: graphqlPath,
+      methods: ['GET', 'HEAD', 'POST'],
       guarded: true,
       // Without GraphiQL the same request is a query.
       ...(config.graphiql ? { page: { isWanted: wantsPage, handle: createGraphiQLPage() } } : {}),
@@ -125,15 +126,16 @@ export async function createApp({
     ...dashboardRoutes(),
     {
       path: '/v1/embeddings',
+      methods: ['POST'],
       guarded: true,
-      sendError: sendOpenAIError,
+      sendError: (response, error, status) => sendOpenAIError(response, error, { status }),
       handle: createEmbeddingsHandler(services, config.maxBodyBytes, log),
     },
     {
       path: modelsPath,
       below: true,
       guarded: true,
-      sendError: sendOpenAIError,
+      sendError: (response, error, status) => sendOpenAIError(response, error, { status }),
       handle: createModelsHandler(services),
     },
     { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },

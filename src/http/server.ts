@@ -8,7 +8,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Authenticate, Identity } from './auth.ts';
 import { Buffers, type RequestBuffer, tooMuchBuffered } from './buffers.ts';
@@ -38,12 +38,14 @@ export type Handler = (
 export interface Route {
   path: string;
   handle: Handler;
+  /** Default: GET and HEAD. */
+  methods?: readonly string[];
   /** Whether paths below it are its own, too. */
   below?: boolean;
   /** Whether the route wants a key where keys are set, and is kept from pages of other origins. */
   guarded: boolean;
   /** Tells somebody who is turned away in the shape that clients of this route read. Default: GraphQL's. */
-  sendError?(response: ServerResponse, error: EmbedQLError): void;
+  sendError?(response: ServerResponse, error: EmbedQLError, status: number): void;
   /** A page that a browser may open without a key: it holds nothing, and what it asks for is guarded. */
   page?: { isWanted(request: IncomingMessage): boolean; handle: Handler };
 }
@@ -110,14 +112,22 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       buffer,
       setHeader: (name, value) => void response.setHeader(name, value),
     });
+    const turnAway = (status: number, error: EmbedQLError) =>
+      route.sendError ? route.sendError(response, error, status) : sendError(response, status, error);
+    const refuseMethod = (methods: readonly string[]) => {
+      response.setHeader('allow', methods.join(', '));
+      turnAway(405, badUserInput(`Send one of ${methods.join(', ')}.`));
+    };
+    const { methods = ['GET', 'HEAD'] } = route;
+    const isPreflight = request.method === 'OPTIONS' && route.guarded;
+    if (!methods.includes(request.method ?? '') && !isPreflight) return refuseMethod(methods);
     if (!route.guarded) return route.handle(request, response, caller(nobody));
     if (route.page?.isWanted(request)) return route.page.handle(request, response, caller(nobody));
 
-    const turnAway = (status: number, error: EmbedQLError) =>
-      route.sendError ? route.sendError(response, error) : sendError(response, status, error);
     const origin = checkOrigin(request, response);
     if (origin === 'answered') return;
     if (origin === 'refuse') return turnAway(403, crossOrigin);
+    if (isPreflight) return refuseMethod(methods);
     const identity = authenticate(request.headers.authorization);
     if (!identity) {
       response.setHeader('www-authenticate', 'Bearer realm="embedql"');

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runCli } from '../../src/cli/cli.ts';
 import { readConfig } from '../../src/config/config.ts';
-import { runEmbedQL, serveEmbedQL } from '../support/processes.ts';
+import { preload, runEmbedQL, serveEmbedQL } from '../support/processes.ts';
 import { startProvider } from '../support/provider-server.ts';
 
 async function cli(argv: string[], env: Record<string, string | undefined> = process.env) {
@@ -115,6 +115,47 @@ describe('a server process', () => {
     expect(await answer).toEqual({ data: { embed: { dimension: 1_536 } } });
     expect((await server.finished).code).toBe(0);
     await expect(fetch(`${server.url}/health`)).rejects.toThrow();
+    await provider.close();
+  });
+
+  test('under load no request is lost: what was sent before SIGTERM is answered', async () => {
+    const provider = await startProvider({ delayMs: 500 });
+    const server = await serveEmbedQL(provider.env);
+    const send = (i: number) =>
+      fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: `mutation { embed(text: "last ${i}") { dimension } }` }),
+      }).then((response) => response.json());
+    const answers = Array.from({ length: 300 }, (_, i) => send(i));
+    const texts = () => provider.calls.reduce((sum, { input }) => sum + input.length, 0);
+    await expect.poll(texts, { interval: 5 }).toBe(300);
+    server.process.kill('SIGTERM');
+    expect(await Promise.all(answers)).toEqual(
+      answers.map(() => ({ data: { embed: { dimension: 1_536 } } })),
+    );
+    expect((await server.finished).code).toBe(0);
+    await provider.close();
+  });
+
+  test('a rejection that nobody handles is logged, and ends it with a code after what is in flight', async () => {
+    const provider = await startProvider({ delayMs: 1_500 });
+    const server = await serveEmbedQL({
+      ...provider.env,
+      NODE_OPTIONS: preload("process.on('SIGUSR2', () => Promise.reject(new Error('nobody caught this')))"),
+    });
+    const answer = fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'mutation { embed(text: "in flight") { dimension } }' }),
+    }).then((response) => response.json());
+    await expect.poll(() => provider.calls.length).toBe(1);
+    server.process.kill('SIGUSR2');
+    expect(await answer).toEqual({ data: { embed: { dimension: 1_536 } } });
+    const { code, stdout } = await server.finished;
+    expect(code).toBe(1);
+    expect(stdout).toContain('"msg":"unhandledRejection"');
+    expect(stdout).toContain('nobody caught this');
     await provider.close();
   });
 

@@ -18,6 +18,10 @@ describe.skipIf(chromiumPath === undefined)('GraphiQL in a browser', () => {
   test('opens with tabs that run as they are, without anything from elsewhere', async () => {
     const page = await browser.newPage({ viewport: { width: 1_400, height: 900 } });
     const elsewhere: string[] = [];
+    const violations: string[] = [];
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) violations.push(message.text());
+    });
     page.on('request', (request) => {
       const url = request.url();
       if (!url.startsWith(server.url) && !/^(blob|data):/.test(url)) elsewhere.push(url);
@@ -58,5 +62,6 @@ describe.skipIf(chromiumPath === undefined)('GraphiQL in a browser', () => {
     if (process.env['SCREENSHOTS'])
       await page.screenshot({ path: `${process.env['SCREENSHOTS']}/graphiql.png` });
     expect(elsewhere).toEqual([]);
+    expect(violations).toEqual([]);
   });
 });

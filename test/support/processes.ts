@@ -58,3 +58,26 @@ export async function serveEmbedQL(env: NodeJS.ProcessEnv = {}): Promise<Running
   const [, url] = await running.printed(/(http:\/\/[\d.:[\]]+)\/graphql/);
   return { ...running, url: url! };
 }
+
+const gcOnSignal = `
+  import v8 from 'node:v8';
+  import vm from 'node:vm';
+  v8.setFlagsFromString('--expose-gc');
+  const gc = vm.runInNewContext('gc');
+  process.on('SIGUSR2', () => gc());`;
+
+/** NODE_OPTIONS of a process that runs a module of its own before everything else. */
+export function preload(module: string): string {
+  return `--import=data:text/javascript,${encodeURIComponent(module)}`;
+}
+
+/** NODE_OPTIONS of a process whose garbage can be collected from outside. */
+export const collectable = preload(gcOnSignal);
+
+/** Bytes that a `collectable` server holds once its garbage is collected, as its own metrics say. */
+export async function liveHeapBytes(server: Running & { url: string }): Promise<number> {
+  server.process.kill('SIGUSR2');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  return Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)![1]);
+}

@@ -27,12 +27,7 @@ export async function readParams(
   if (!/^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
     throw wrong(415, 'Send the operation as JSON, with "content-type: application/json".');
   const body = await readBody(request, limit, buffer);
-  let params: unknown;
-  try {
-    params = JSON.parse(body.toString('utf8'));
-  } catch {
-    throw wrong(400, 'The body is not JSON.');
-  }
+  const params = parseJson(body.toString('utf8'), 'The body is not JSON.');
   if (
     typeof params !== 'object' ||
     params === null ||
@@ -41,6 +36,23 @@ export async function readParams(
   )
     throw wrong(400, 'The body is no operation; send a JSON object such as {"query": "{ __typename }"}.');
   return params;
+}
+
+/** What is JSON in a query string has to be JSON. @throws WrongBody */
+export function checkQueryString(url = ''): void {
+  const parameters = new URLSearchParams(url.slice(url.indexOf('?') + 1));
+  for (const name of ['variables', 'extensions']) {
+    const value = parameters.get(name);
+    if (value) parseJson(value, `The parameter ${name} is not JSON.`);
+  }
+}
+
+function parseJson(text: string, otherwise: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw wrong(400, otherwise);
+  }
 }
 
 function wrong(status: number, message: string): WrongBody {

@@ -11,7 +11,7 @@ import { BodyTooLarge } from '../buffers.ts';
 import { retryAfter, sendBytes } from '../respond.ts';
 import type { Caller, Handler } from '../server.ts';
 import { type AnswerType, headOf, type Negotiated, negotiate, toSentError } from './answer.ts';
-import { readParams, WrongBody } from './body.ts';
+import { checkQueryString, readParams, WrongBody } from './body.ts';
 import { codeErrors } from './use-coded-errors.ts';
 import { createEngine, type Engine } from './yoga.ts';
 
@@ -27,9 +27,12 @@ export function createGraphQLHandler(
 ): Handler {
   const engine = createEngine(services, config, log, tracing);
   return async (request, response, caller) => {
-    if (request.method !== 'POST') return engine(request, response, caller);
     const wanted = negotiate(request.headers.accept);
     try {
+      if (request.method !== 'POST') {
+        checkQueryString(request.url);
+        return await engine(request, response, caller);
+      }
       const params = await readParams(request, config.maxBodyBytes, caller.buffer);
       if (wanted === 'stream' || mayStream(params.query))
         return await engine(Object.assign(request, { body: params }), response, caller);

@@ -32,10 +32,6 @@ const bodySchema = z.object({
  */
 export function createEmbeddingsHandler(services: Services, maxBodyBytes: number, log: Log): Handler {
   return async (request, response, caller) => {
-    if (request.method !== 'POST') {
-      response.setHeader('allow', 'POST');
-      return sendOpenAIError(response, badUserInput('Send a POST.'), { status: 405 });
-    }
     const started = performance.now();
     const gone = new AbortController();
     response.once('close', () => gone.abort());

@@ -16,15 +16,20 @@ export function createModelsHandler({ catalogue }: Services): Handler {
       return sendJson(response, 200, { object: 'list', data: available.map(describe) });
     }
     try {
-      sendJson(
-        response,
-        200,
-        describe(catalogue.get(decodeURIComponent(pathname.slice(modelsPath.length + 1)))),
-      );
+      sendJson(response, 200, describe(catalogue.get(decoded(pathname.slice(modelsPath.length + 1)))));
     } catch (error) {
       sendOpenAIError(response, toEmbedQLError(error));
     }
   };
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // No model has a name that cannot be read.
+    return name;
+  }
 }
 
 function describe({ spec }: EmbeddingModel) {
