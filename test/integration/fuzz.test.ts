@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { errorCodes } from '../../src/embedder/errors.ts';
 import { type FuzzCase, fuzzCase, rawBytes } from '../support/fuzz.ts';
-import { collectable, liveHeapBytes, serveEmbedQL } from '../support/processes.ts';
+import { collectable, metricsOfLiveObjects, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
 
 const seed = 20_261_125;
@@ -75,6 +75,8 @@ function flaw({ method }: FuzzCase, { status, type, text }: Answer): string | un
   return strange && `code ${strange}`;
 }
 
+const liveHeapBytes = async () => (await metricsOfLiveObjects(server))('nodejs_heap_size_used_bytes');
+
 async function all<Case>(
   cases: readonly Case[],
   atOnce: number,
@@ -98,9 +100,9 @@ test('whatever is sent gets a well-formed answer, never an error of ours, and le
         flaws.push(`${problem}: ${one.method} ${one.path} ${JSON.stringify(one.headers)} ${one.body}`);
     });
   await run(cases.slice(0, httpCases / 2));
-  const before = await liveHeapBytes(server);
+  const before = await liveHeapBytes();
   await run(cases.slice(httpCases / 2));
-  const after = await liveHeapBytes(server);
+  const after = await liveHeapBytes();
   expect(flaws).toEqual([]);
   expect(after - before).toBeLessThan(20_000_000);
   expect(server.stdout()).not.toContain('"level":50');

@@ -74,10 +74,12 @@ export function preload(module: string): string {
 /** NODE_OPTIONS of a process whose garbage can be collected from outside. */
 export const collectable = preload(gcOnSignal);
 
-/** Bytes that a `collectable` server holds once its garbage is collected, as its own metrics say. */
-export async function liveHeapBytes(server: Running & { url: string }): Promise<number> {
+/** The metrics of a `collectable` server, once its garbage is collected. */
+export async function metricsOfLiveObjects(
+  server: Running & { url: string },
+): Promise<(name: string) => number> {
   server.process.kill('SIGUSR2');
   await new Promise((resolve) => setTimeout(resolve, 500));
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
-  return Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)![1]);
+  return (name) => Number(new RegExp(`^${name} (\\S+)`, 'm').exec(metrics)?.[1]);
 }
