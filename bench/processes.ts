@@ -52,10 +52,14 @@ export async function startServer(env: NodeJS.ProcessEnv): Promise<string> {
 
 /** Bare Yoga in a process of its own. @returns its address. */
 export async function startBareYoga(): Promise<string> {
-  const file = fileURLToPath(new URL('./bare-yoga.ts', import.meta.url));
-  const env = { NODE_ENV: 'production' };
-  const [, url] = await start(['--import', 'tsx', file], env, /(http:\/\/[\d.:]+)\/graphql/);
+  const [, url] = await startScript('bare-yoga.ts', [], /(http:\/\/[\d.:]+)\/graphql/);
   return url!;
+}
+
+/** A script of this folder in a process of its own, once it has printed what `ready` matches. */
+export function startScript(name: string, args: readonly string[], ready: RegExp): Promise<RegExpExecArray> {
+  const file = fileURLToPath(new URL(`./${name}`, import.meta.url));
+  return start(['--import', 'tsx', file, ...args], { NODE_ENV: 'production' }, ready);
 }
 
 /** Sends an operation and gives back its data. @throws where it has errors. */

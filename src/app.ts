@@ -17,6 +17,7 @@ import { Embedder } from './embedder/embedder.ts';
 import { toEmbedQLError } from './embedder/errors.ts';
 import { fanOut } from './embedder/events.ts';
 import { type ModelSpec, shortName } from './embedder/model.ts';
+import { EncodedVectors } from './encoding/encoded-vectors.ts';
 import { createAuthenticate } from './http/auth.ts';
 import { dashboardRoutes } from './http/dashboard.ts';
 import { createGraphiQLPage } from './http/graphql/graphiql.ts';
@@ -110,6 +111,7 @@ export async function createApp({
     cache,
     accounting,
     version,
+    encoded: new EncodedVectors(config.memoryCacheMb * 1_000_000),
     admission: new Admission(config, budgets, prometheus),
     stopping: stopping.signal,
   };

@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 export interface SchemaTypes {
   Context: Context;
   DefaultFieldNullability: false;
-  Scalars: { Vector: { Input: never; Output: Float32Array } };
+  Scalars: { Vector: { Input: never; Output: unknown } };
 }
 
 /** Every type file gets this builder and adds what it is about. */

@@ -5,6 +5,8 @@ import type { Catalogue } from '../embedder/catalogue.ts';
 import type { Embedder, EmbedRequest } from '../embedder/embedder.ts';
 import type { Payer } from '../embedder/payer.ts';
 import type { Span } from '../embedder/tracing.ts';
+import type { EncodedVectors } from '../encoding/encoded-vectors.ts';
+import type { VectorForms } from '../encoding/vector-forms.ts';
 import type { LookAhead } from '../loading/look-ahead.ts';
 import type { OperationLoader } from '../loading/operation-loader.ts';
 
@@ -19,6 +21,7 @@ export interface Services {
   readonly accounting: Accounting;
   readonly version: string;
   readonly admission: Admission;
+  readonly encoded: EncodedVectors;
   /** Aborts when the server is told to stop: what goes on without an end has to end. */
   readonly stopping: AbortSignal;
 }
@@ -29,6 +32,8 @@ export interface Context extends Services {
   /** The name of the key that was shown. */
   readonly key: string;
   readonly payer: Payer;
+  /** How vectors are put into this answer. */
+  readonly vectors: VectorForms;
   readonly requestId: string;
   /** Puts a header on the answer. */
   setHeader(name: string, value: string): void;

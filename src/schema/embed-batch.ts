@@ -1,9 +1,10 @@
 import { badUserInput, type EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
 import type { Answer } from '../embedder/pipeline.ts';
-import { shortenVector, vectorToBase64 } from '../embedder/vectors.ts';
+import { shortenVector } from '../embedder/vectors.ts';
 import { type EmbeddingArguments, embeddingArguments, isEmptyText, readArguments } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import type { Context } from './context.ts';
+import { isKept } from './embedding.ts';
 import { gathered } from './gathered.ts';
 
 interface BatchArguments extends EmbeddingArguments {
@@ -113,12 +114,14 @@ function addTypes(builder: Builder) {
         type: ['Vector'],
         nullable: { list: false, items: true },
         description: 'The vectors, in the order of `texts`; null where a text failed.',
-        resolve: (batch) => vectorsOf(batch),
+        resolve: (batch, _args, { vectors }) =>
+          eachVector(batch, (vector, keep) => vectors.numbers(vector, keep)),
       }),
       embeddingsBase64: t.stringList({
         nullable: { list: false, items: true },
         description: 'The same as base64 of little-endian float32: smaller and faster.',
-        resolve: (batch) => vectorsOf(batch).map((vector) => vector && vectorToBase64(vector)),
+        resolve: (batch, _args, { vectors }) =>
+          eachVector(batch, (vector, keep) => vectors.base64(vector, keep)),
       }),
       dimension: t.exposeInt('dimension', { description: 'Numbers in each vector.' }),
       model: t.exposeString('model', { description: 'The model that made them.' }),
@@ -153,8 +156,13 @@ function answersOf(outcomes: BatchSource['outcomes']): Answer[] {
   return outcomes.filter((outcome) => !(outcome instanceof Error)) as Answer[];
 }
 
-function vectorsOf({ outcomes, dimension }: BatchSource): Array<Float32Array | null> {
-  return outcomes.map((outcome) =>
-    outcome instanceof Error ? null : shortenVector(outcome.vector, dimension),
-  );
+function eachVector<Form>(
+  { outcomes, dimension }: BatchSource,
+  form: (vector: Float32Array, keep: boolean) => Form,
+): Array<Form | null> {
+  return outcomes.map((outcome) => {
+    if (outcome instanceof Error) return null;
+    const vector = shortenVector(outcome.vector, dimension);
+    return form(vector, isKept(outcome, vector));
+  });
 }

@@ -1,5 +1,5 @@
 import type { Answer } from '../embedder/pipeline.ts';
-import { shortenVector, vectorToBase64 } from '../embedder/vectors.ts';
+import { shortenVector } from '../embedder/vectors.ts';
 import type { Builder } from './builder.ts';
 
 /** What the resolvers of `Embedding` start from. */
@@ -9,10 +9,18 @@ export interface EmbeddingSource {
   model: string;
   /** The vector as it is given back, shortened where that was asked for. */
   vector: Float32Array;
+  /** Whether it lies in the cache like this, and so may be asked for again. */
+  keep: boolean;
 }
 
 export function embeddingSource(answer: Answer, model: string, dimension: number): EmbeddingSource {
-  return { answer, model, vector: shortenVector(answer.vector, dimension) };
+  const vector = shortenVector(answer.vector, dimension);
+  return { answer, model, vector, keep: isKept(answer, vector) };
+}
+
+/** A vector out of the cache will be asked for again; one that was shortened is made anew every time. */
+export function isKept({ source, vector }: Answer, given: Float32Array): boolean {
+  return source !== 'provider' && given === vector;
 }
 
 export function addEmbedding(builder: Builder) {
@@ -23,11 +31,11 @@ export function addEmbedding(builder: Builder) {
         type: 'Vector',
         description:
           'The vector, as numbers. For many or long vectors `embeddingBase64` is smaller and faster.',
-        resolve: ({ vector }) => vector,
+        resolve: ({ vector, keep }, _args, { vectors }) => vectors.numbers(vector, keep),
       }),
       embeddingBase64: t.string({
         description: 'The same vector as base64 of little-endian float32: 4 · dimension bytes.',
-        resolve: ({ vector }) => vectorToBase64(vector),
+        resolve: ({ vector, keep }, _args, { vectors }) => vectors.base64(vector, keep),
       }),
       dimension: t.int({ description: 'Numbers in the vector.', resolve: ({ vector }) => vector.length }),
       model: t.string({ description: 'The model that made it.', resolve: ({ model }) => model }),

@@ -3,17 +3,18 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
 import { badUserInput, EmbedQLError } from '../../embedder/errors.ts';
+import { type SplicedForms, splicedForms } from '../../encoding/vector-forms.ts';
 import { codedError } from '../../schema/coded-error.ts';
 import type { Services } from '../../schema/context.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Tracing } from '../../telemetry/tracing.ts';
 import { BodyTooLarge } from '../buffers.ts';
 import { retryAfter, sendBytes } from '../respond.ts';
-import type { Caller, Handler } from '../server.ts';
+import type { Handler } from '../server.ts';
 import { type AnswerType, headOf, type Negotiated, negotiate, toSentError } from './answer.ts';
 import { checkQueryString, readParams, WrongBody } from './body.ts';
 import { codeErrors } from './use-coded-errors.ts';
-import { createEngine, type Engine } from './yoga.ts';
+import { createEngine, type Engine, type GraphQLCaller } from './yoga.ts';
 
 /**
  * GraphQL over HTTP. A POST that wants a whole answer is read and written here, without the detour over Fetch's
@@ -37,8 +38,9 @@ export function createGraphQLHandler(
       if (wanted === 'stream' || mayStream(params.query))
         return await engine(Object.assign(request, { body: params }), response, caller);
       if (wanted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
-      const result = codeErrors(await run(engine, params, request, response, caller), log);
-      sendResult(response, result, wanted);
+      const vectors = splicedForms(services.encoded);
+      const result = codeErrors(await run(engine, params, request, response, { ...caller, vectors }), log);
+      sendResult(response, result, wanted, vectors);
     } catch (error) {
       refuse(request, response, error, wanted);
     }
@@ -57,7 +59,7 @@ async function run(
   params: Parameters<Engine['getResultForParams']>[0]['params'],
   { method = 'POST', headers }: IncomingMessage,
   response: ServerResponse,
-  caller: Caller,
+  caller: GraphQLCaller,
 ): Promise<ExecutionResult> {
   const gone = new AbortController();
   response.once('close', () => {
@@ -77,11 +79,16 @@ async function run(
   }
 }
 
-function sendResult(response: ServerResponse, result: ExecutionResult, type: AnswerType): void {
+function sendResult(
+  response: ServerResponse,
+  result: ExecutionResult,
+  type: AnswerType,
+  vectors: SplicedForms,
+): void {
   if (response.closed) return;
   const { status, headers } = headOf(result, type);
   const { data, errors } = result;
-  const body = JSON.stringify({ data, ...(errors ? { errors: errors.map(toSentError) } : {}) });
+  const body = vectors.write({ data, ...(errors ? { errors: errors.map(toSentError) } : {}) });
   sendBytes(response, status, `${type}; charset=utf-8`, body, headers);
 }
 

@@ -2,6 +2,7 @@ import { NoSchemaIntrospectionCustomRule } from 'graphql';
 import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
 import type { EmbedRequest } from '../../embedder/embedder.ts';
+import { plainForms, type VectorForms } from '../../encoding/vector-forms.ts';
 import { gatherExtension, LookAhead } from '../../loading/look-ahead.ts';
 import { OperationLoader } from '../../loading/operation-loader.ts';
 import { codedError } from '../../schema/coded-error.ts';
@@ -19,7 +20,13 @@ import { useOperationLog } from './use-operation-log.ts';
 
 export const graphqlPath = '/graphql';
 
-export type Engine = YogaServerInstance<Caller, Context>;
+/** Who asks, and how vectors are to stand in the answer. */
+export interface GraphQLCaller extends Caller {
+  /** Default: as values, for answers that Yoga writes. */
+  vectors?: VectorForms;
+}
+
+export type Engine = YogaServerInstance<GraphQLCaller, Context>;
 
 /** Yoga, with everything that this server adds to it. */
 export function createEngine(
@@ -30,7 +37,7 @@ export function createEngine(
 ): Engine {
   const schema = createSchema();
   const gathered = gatheredFields(schema);
-  return createYoga<Caller, Context>({
+  return createYoga<GraphQLCaller, Context>({
     schema,
     graphqlEndpoint: graphqlPath,
     graphiql: false,
@@ -42,13 +49,13 @@ export function createEngine(
     maxRequestBodySize: false,
     parserAndValidationCache: boundedDocumentCache(),
     maskedErrors: { maskError: codedError },
-    context: ({ request, role, key, headers, requestId, setHeader }) => {
+    context: ({ request, role, key, headers, requestId, setHeader, vectors = plainForms }) => {
       const span = tracing.tracer.start('graphql', { requestId }, { parent: tracing.contextOf(headers) });
       const payer = services.admission.payer(key);
       const operation = { signal: request.signal, trace: span.context, payer };
       const loader = new OperationLoader(services.embedder, operation);
       const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
-      return { ...services, role, key, payer, requestId, setHeader, span, loader, lookAhead };
+      return { ...services, role, key, payer, vectors, requestId, setHeader, span, loader, lookAhead };
     },
     plugins: [
       useDocumentLimits({ ...limitsFor(config.maxTexts), isGathered: (field) => gathered.has(field) }),

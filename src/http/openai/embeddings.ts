@@ -2,14 +2,16 @@ import { z } from 'zod';
 import type { EmbedRequest } from '../../embedder/embedder.ts';
 import { badUserInput, EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
 import type { Answer } from '../../embedder/pipeline.ts';
-import { shortenVector, vectorToBase64 } from '../../embedder/vectors.ts';
+import { shortenVector } from '../../embedder/vectors.ts';
+import { splicedForms } from '../../encoding/vector-forms.ts';
 import { FiguresTally } from '../../loading/operation-figures.ts';
 import { isEmptyText, readArguments } from '../../schema/arguments.ts';
 import type { Services } from '../../schema/context.ts';
+import { isKept } from '../../schema/embedding.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { BodyTooLarge, readBody } from '../buffers.ts';
 import { tellFigures } from '../figures.ts';
-import { sendJson } from '../respond.ts';
+import { sendBytes } from '../respond.ts';
 import type { Handler } from '../server.ts';
 import { sendOpenAIError } from './errors.ts';
 
@@ -49,7 +51,9 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const { requestId, key } = caller;
       const ms = Math.round((performance.now() - started) * 10) / 10;
       log.info({ requestId, key, operation: request.url, ...tally.figures, ms }, 'operation');
-      sendJson(response, 200, listOf(embedded, wish, encoding));
+      const forms = splicedForms(services.encoded);
+      const body = forms.write(listOf(embedded, wish, forms[encoding === 'base64' ? 'base64' : 'numbers']));
+      sendBytes(response, 200, 'application/json; charset=utf-8', body);
     } catch (error) {
       // The rest of the body may be under way, and is not read.
       if (!request.complete) response.setHeader('connection', 'close');
@@ -106,7 +110,11 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function listOf(answers: readonly Answer[], { model, dimension }: Wish, encoding: 'float' | 'base64') {
+function listOf(
+  answers: readonly Answer[],
+  { model, dimension }: Wish,
+  form: (vector: Float32Array, keep: boolean) => unknown,
+) {
   const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
   return {
     object: 'list',
@@ -115,7 +123,7 @@ function listOf(answers: readonly Answer[], { model, dimension }: Wish, encoding
       return {
         object: 'embedding',
         index,
-        embedding: encoding === 'base64' ? vectorToBase64(vector) : Array.from(vector),
+        embedding: form(vector, isKept(answer, vector)),
       };
     }),
     model,

@@ -1,0 +1,117 @@
+// What hits cost, against the least that they could cost.
+//   npm run bench:hits
+// Big: 100 cached vectors of 1,536 numbers in one embedBatch, against node:http writing the same bytes from memory.
+// Many: operations a second with one cached embed, and with 100 aliases, under autocannon, against bare Yoga answering
+// `{ __typename }`.
+import autocannon from 'autocannon';
+import { post } from './http-client.ts';
+import { startBareYoga, startBenchProvider, startScript, startServer } from './processes.ts';
+import { machine, median, milliseconds, print, table } from './report.ts';
+
+const rounds = 200;
+const seconds = Number(process.argv[2] ?? 4);
+const texts = Array.from({ length: 100 }, (_, i) => `cached text ${i}`);
+
+const provider = await startBenchProvider(0);
+const server = await startServer(provider.env);
+const [bare] = await startScript('bare-http.ts', [], /http:\/\/[\d.:]+/);
+const bareYoga = await startBareYoga();
+
+print(machine());
+await big();
+await many();
+process.exit(0);
+
+async function big(): Promise<void> {
+  const graphql = (field: string) =>
+    JSON.stringify({
+      query: `mutation($texts: [String!]!) { embedBatch(texts: $texts) { ${field} } }`,
+      variables: { texts },
+    });
+  const openai = (encoding_format: string) => JSON.stringify({ input: texts, encoding_format });
+  const rows: string[][] = [];
+  for (const [name, path, body] of [
+    ['embedBatch, numbers', '/graphql', graphql('embeddings')],
+    ['embedBatch, base64', '/graphql', graphql('embeddingsBase64')],
+    ['/v1/embeddings, numbers', '/v1/embeddings', openai('float')],
+    ['/v1/embeddings, base64', '/v1/embeddings', openai('base64')],
+  ] as const) {
+    const bytes = await post(server + path, body);
+    await post(`${bare}/set`, bytes);
+    const ours = () => milliseconds(() => post(server + path, body));
+    const floor = () => milliseconds(() => post(`${bare}/`, body));
+    for (let warm = 0; warm < 50; warm++) await Promise.all([ours(), floor()]);
+    const times: Array<[number, number]> = [];
+    for (let round = 0; round < rounds; round++) times.push([await ours(), await floor()]);
+    const [a, b] = await Promise.all([
+      median(rounds, async (i) => times[i]![0]),
+      median(rounds, async (i) => times[i]![1]),
+    ]);
+    rows.push([name, String(bytes.length), b.toFixed(2), a.toFixed(2), `${(a / b).toFixed(2)}×`]);
+  }
+  print(`\n100 cached vectors of 1,536 numbers, median of ${rounds}`);
+  table(['', 'bytes', 'node:http, ms', 'ours, ms', 'ratio'], rows);
+}
+
+async function many(): Promise<void> {
+  const one = (selection: string) =>
+    JSON.stringify({
+      query: `mutation($t: String!) { embed(text: $t) { ${selection} } }`,
+      variables: { t: texts[0] },
+    });
+  const aliases = (selection: string) => {
+    const declared = texts.map((_, i) => `$t${i}: String!`).join(' ');
+    const fields = texts.map((_, i) => `a${i}: embed(text: $t${i}) { ${selection} }`).join(' ');
+    const variables = Object.fromEntries(texts.map((text, i) => [`t${i}`, text]));
+    return JSON.stringify({ query: `mutation(${declared}) { ${fields} }`, variables });
+  };
+  const yoga = `${bareYoga}/graphql`;
+  const rows: Array<{ name: string; url: string; body: string; aliases: number }> = [
+    {
+      name: 'bare Yoga, { __typename }',
+      url: yoga,
+      body: JSON.stringify({ query: '{ __typename }' }),
+      aliases: 1,
+    },
+    { name: 'one embed, cached and cost', url: `${server}/graphql`, body: one('cached cost'), aliases: 1 },
+    { name: 'one embed, base64', url: `${server}/graphql`, body: one('embeddingBase64'), aliases: 1 },
+    { name: 'one embed, numbers', url: `${server}/graphql`, body: one('embedding'), aliases: 1 },
+    {
+      name: '100 aliases, cached and cost',
+      url: `${server}/graphql`,
+      body: aliases('cached cost'),
+      aliases: 100,
+    },
+    { name: '100 aliases, base64', url: `${server}/graphql`, body: aliases('embeddingBase64'), aliases: 100 },
+    { name: '100 aliases, numbers', url: `${server}/graphql`, body: aliases('embedding'), aliases: 100 },
+  ];
+  const rates: number[][] = rows.map(() => []);
+  // Round by round, so that a noisy minute is everybody's.
+  for (let round = 0; round < 3; round++)
+    for (const [i, { url, body }] of rows.entries()) rates[i]!.push(await rate(url, body));
+  const middle = rates.map((each) => each.sort((a, b) => a - b)[1]!);
+  print(`\noperations a second, 10 connections, median of 3 rounds of ${seconds} s`);
+  table(
+    ['', 'a second', 'of bare Yoga', 'µs an alias'],
+    rows.map(({ name, aliases: count }, i) => [
+      name,
+      middle[i]!.toFixed(0),
+      (middle[i]! / middle[0]!).toFixed(2),
+      (1e6 / middle[i]! / count).toFixed(1),
+    ]),
+  );
+}
+
+async function rate(url: string, body: string): Promise<number> {
+  const result = await autocannon({
+    url,
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json' },
+    connections: 10,
+    duration: seconds,
+  });
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${result.non2xx} refused, ${result.errors} failed`);
+  return result.requests.average;
+}
