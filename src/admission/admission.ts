@@ -1,4 +1,4 @@
-import type { EmbedRequest } from '../embedder/embedder.ts';
+import type { ModelRequest } from '../embedder/embedder.ts';
 import { EmbedQLError, tooManyTexts } from '../embedder/errors.ts';
 import type { Payer } from '../embedder/payer.ts';
 import { countTokensBeyond } from './count-tokens.ts';
@@ -42,7 +42,7 @@ export class Admission {
    * @param demand who asks, with its verb: "The operation asks for"
    * @throws EmbedQLError COST_LIMIT_EXCEEDED, RATE_LIMITED
    */
-  admit(requests: readonly EmbedRequest[], payer: Payer, demand: string): void | Promise<void> {
+  admit(requests: readonly ModelRequest[], payer: Payer, demand: string): void | Promise<void> {
     if (requests.length > this.#limits.maxTexts)
       this.#refuse(payer, tooManyTexts(demand, requests.length, this.#limits.maxTexts));
     // A token is at least one byte, and a UTF-16 unit is at most three bytes.
@@ -57,7 +57,7 @@ export class Admission {
   }
 
   async #lookCloser(
-    requests: readonly EmbedRequest[],
+    requests: readonly ModelRequest[],
     payer: Payer,
     demand: string,
     fewTokens: boolean,

@@ -1,11 +1,11 @@
-import type { EmbedRequest } from '../embedder/embedder.ts';
+import type { ModelRequest } from '../embedder/embedder.ts';
 import type { EmbeddingModel } from '../embedder/model.ts';
 
 /**
  * Whether the texts have more than `limit` tokens together. Of a text as many are counted as its model reads, and
  * they are counted exactly only where the bytes leave a doubt.
  */
-export async function countTokensBeyond(requests: readonly EmbedRequest[], limit: number): Promise<boolean> {
+export async function countTokensBeyond(requests: readonly ModelRequest[], limit: number): Promise<boolean> {
   const byModel = new Map<EmbeddingModel, string[]>();
   let most = 0;
   for (const { model, text } of requests) {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type App, createApp } from '../app.ts';
 import { type Config, ConfigError, type Environment } from '../config/config.ts';
-import type { EmbedRequest } from '../embedder/embedder.ts';
+import type { ModelRequest } from '../embedder/embedder.ts';
 import { EmbedQLError } from '../embedder/errors.ts';
 import type { EmbeddingModel } from '../embedder/model.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -136,7 +136,7 @@ async function warmChunk(
 ): Promise<void> {
   const { embedder, cache } = app.services;
   const requests = lines.map(
-    ({ text }): EmbedRequest => ({ model, text: text!, kind: 'doc', useCache: true, truncate: true }),
+    ({ text }): ModelRequest => ({ model, text: text!, kind: 'doc', useCache: true, truncate: true }),
   );
   const answers = await embedder.embedMany(requests);
   // Not before it is written is it safe from being paid again.

@@ -68,10 +68,10 @@ export class Accounting implements EmbedderEvents {
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
   }
 
-  cacheHit(model: string, tier: CacheTier, tokens: number): void {
+  cacheHits(model: string, tier: CacheTier, texts: number, tokens: number): void {
     const tally = this.#tally(model);
-    tally.cacheHits += 1;
-    if (tier === 'redis') tally.redisHits += 1;
+    tally.cacheHits += texts;
+    if (tier === 'redis') tally.redisHits += texts;
     tally.savedTokens += tokens;
   }
 

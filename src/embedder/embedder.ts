@@ -7,8 +7,14 @@ import type { EmbeddingModel } from './model.ts';
 import { type Answer, Pipeline, type PipelineOptions, type TextRequest } from './pipeline.ts';
 
 /** A text and the model that it is for. */
-export interface EmbedRequest extends TextRequest {
+export interface ModelRequest extends TextRequest {
   readonly model: EmbeddingModel;
+}
+
+/** One of several requests of an operation. */
+export interface EmbedRequest extends ModelRequest {
+  /** Requests of which this is the same get the same answer. */
+  readonly sameness: string;
 }
 
 export interface EmbedderOptions extends PipelineOptions {
@@ -32,7 +38,7 @@ export class Embedder {
    * others nothing. When the operation's `signal` aborts, texts that nobody else waits for are not sent any more.
    */
   async embedMany(
-    requests: readonly EmbedRequest[],
+    requests: readonly ModelRequest[],
     operation: Operation = {},
   ): Promise<Array<Answer | EmbedQLError>> {
     const places = new Map<EmbeddingModel, number[]>();

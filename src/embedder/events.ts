@@ -12,8 +12,8 @@ export interface ProviderCall {
 
 /** What happens in the core, told as it happens; accounting and telemetry listen. */
 export interface EmbedderEvents {
-  /** A text was answered from the cache; `tokens` is what the provider would have charged for. */
-  cacheHit(model: string, tier: CacheTier, tokens: number): void;
+  /** Texts were answered from the cache; `tokens` is what the provider would have charged for them. */
+  cacheHits(model: string, tier: CacheTier, texts: number, tokens: number): void;
   /** Texts looked up and not found, whose computation was started. */
   cacheMisses(model: string, texts: number): void;
   /** Texts that joined a computation that was under way already. */
@@ -27,7 +27,7 @@ export interface EmbedderEvents {
 /** Tells every listener in turn. */
 export function fanOut(listeners: readonly EmbedderEvents[]): EmbedderEvents {
   return {
-    cacheHit: (...args) => listeners.forEach((listener) => void listener.cacheHit(...args)),
+    cacheHits: (...args) => listeners.forEach((listener) => void listener.cacheHits(...args)),
     cacheMisses: (...args) => listeners.forEach((listener) => void listener.cacheMisses(...args)),
     joined: (...args) => listeners.forEach((listener) => void listener.joined(...args)),
     computed: (...args) => listeners.forEach((listener) => void listener.computed(...args)),

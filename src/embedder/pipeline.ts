@@ -94,9 +94,7 @@ export class Pipeline {
         (key) => this.#computing.has(key),
       );
       span.end(this.#tracer.enabled ? { texts: hits.length, hits: hits.filter(Boolean).length } : undefined);
-      const answers: Array<Answer | EmbedQLError | undefined> = hits.map(
-        (hit, i) => hit && this.#fromCache(hit, requests[i]!),
-      );
+      const answers = this.#fromCache(hits, requests);
       this.#refuseUnpaid(keys, answers, operation);
       const missing = [...requests.keys()].filter((i) => answers[i] === undefined);
       if (missing.length > 0) await this.#compute(requests, keys, missing, answers, operation);
@@ -107,11 +105,27 @@ export class Pipeline {
     }
   }
 
-  #fromCache(hit: CacheHit, request: TextRequest): Answer | EmbedQLError {
-    const { vector, tokens, truncated, tier } = hit;
-    if (truncated && !request.truncate) return this.#tooLong();
-    this.#events.cacheHit(this.model.spec.name, tier, tokens);
-    return { vector, tokens, truncated, source: tier, costUsd: 0 };
+  #fromCache(
+    hits: ReadonlyArray<CacheHit | undefined>,
+    requests: readonly TextRequest[],
+  ): Array<Answer | EmbedQLError | undefined> {
+    const counts: Record<CacheTier, { texts: number; tokens: number }> = {
+      memory: { texts: 0, tokens: 0 },
+      redis: { texts: 0, tokens: 0 },
+    };
+    const answers = hits.map((hit, i) => {
+      if (!hit) return undefined;
+      const { vector, tokens, truncated, tier } = hit;
+      if (truncated && !requests[i]!.truncate) return this.#tooLong();
+      counts[tier].texts += 1;
+      counts[tier].tokens += tokens;
+      return { vector, tokens, truncated, source: tier, costUsd: 0 };
+    });
+    for (const tier of ['memory', 'redis'] as const) {
+      const { texts, tokens } = counts[tier];
+      if (texts > 0) this.#events.cacheHits(this.model.spec.name, tier, texts, tokens);
+    }
+    return answers;
   }
 
   /** Somebody whose money is spent still gets what is cached and what others have computed anyway. */

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { badUserInput, EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Authenticate, Identity } from './auth.ts';
-import { Buffers, type RequestBuffer, tooMuchBuffered } from './buffers.ts';
+import { BrokenOff, Buffers, type RequestBuffer, tooMuchBuffered } from './buffers.ts';
 import { Connections } from './connections.ts';
 import { createCrossOriginCheck } from './cross-origin.ts';
 import { sendError } from './respond.ts';
@@ -83,6 +83,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       await dispatch(request, response, buffer);
     } catch (error) {
+      if (error instanceof BrokenOff) return void response.destroy();
       log.error({ err: error, path: pathOf(request) }, 'request failed');
       if (!response.headersSent) sendError(response, 500, toEmbedQLError(error));
       else response.destroy();

@@ -12,10 +12,12 @@ import {
  * Says what a field will ask for, from its arguments alone, before it runs. It must have no effects; what it
  * throws is left to the resolver to throw again.
  */
-export type Gather<Context, Request> = (
-  args: Record<string, unknown>,
-  context: Context,
-) => readonly Request[];
+export type Gather<Context, Request> = (args: Record<string, unknown>, context: Context) => Wish<Request>;
+
+/** What a field makes of its arguments. */
+export interface Wish<Request> {
+  readonly requests: readonly Request[];
+}
 
 /** The extension by which a root field says that it can be gathered. */
 export const gatherExtension = 'embedqlGather';
@@ -36,7 +38,7 @@ interface Run<Request> {
  */
 export class LookAhead<Context, Request> {
   readonly #beginRun: (requests: readonly Request[]) => void;
-  readonly #runs = new Map<string, Run<Request>>();
+  readonly #fields = new Map<string, { run: Run<Request>; wish: Wish<Request> | undefined }>();
 
   constructor(beginRun: (requests: readonly Request[]) => void) {
     this.#beginRun = beginRun;
@@ -68,9 +70,9 @@ export class LookAhead<Context, Request> {
         continue;
       }
       run ??= { requests: [], started: false };
-      this.#runs.set(responseKey, run);
-      const gathered = gatherSafely(gather, field, node, coerced, context);
-      for (const request of gathered) {
+      const wish = gatherSafely(gather, field, node, coerced, context);
+      this.#fields.set(responseKey, { run, wish });
+      for (const request of wish?.requests ?? []) {
         run.requests.push(request);
         requests.push(request);
       }
@@ -78,12 +80,19 @@ export class LookAhead<Context, Request> {
     return requests;
   }
 
-  /** A root field is about to run: its whole run is asked for, unless it has been. */
-  reach(responseKey: string | number): void {
-    const run = this.#runs.get(String(responseKey));
-    if (!run || run.started) return;
-    run.started = true;
-    this.#beginRun(run.requests);
+  /**
+   * A root field is about to run: its whole run is asked for, unless it has been.
+   * @returns what it said that it would ask for; undefined where it could not say
+   */
+  reach(responseKey: string | number): Wish<Request> | undefined {
+    const field = this.#fields.get(String(responseKey));
+    if (!field) return undefined;
+    const { run, wish } = field;
+    if (!run.started) {
+      run.started = true;
+      this.#beginRun(run.requests);
+    }
+    return wish;
   }
 }
 
@@ -93,10 +102,10 @@ function gatherSafely<Context, Request>(
   node: FieldNode,
   variables: Record<string, unknown>,
   context: Context,
-): readonly Request[] {
+): Wish<Request> | undefined {
   try {
     return gather(getArgumentValues(field, node, variables), context);
   } catch {
-    return [];
+    return undefined;
   }
 }

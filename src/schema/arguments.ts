@@ -31,8 +31,8 @@ export function embeddingArguments(builder: Builder) {
 
 export type EmbeddingArguments = InputShapeFromFields<ReturnType<typeof embeddingArguments>>;
 
-/** What the arguments come down to. */
-export interface Wish {
+/** What the arguments that every embedding field takes come down to. */
+export interface ReadArguments {
   model: EmbeddingModel;
   /** Numbers in the vector that is given back. */
   dimension: number;
@@ -40,15 +40,27 @@ export interface Wish {
 }
 
 /** Checks the arguments. @throws EmbedQLError MODEL_NOT_FOUND, BAD_USER_INPUT. */
-export function readArguments(args: EmbeddingArguments, { catalogue }: Pick<Context, 'catalogue'>): Wish {
+export function readArguments(
+  args: EmbeddingArguments,
+  { catalogue }: Pick<Context, 'catalogue'>,
+): ReadArguments {
   const model = catalogue.get(args.model);
   // An explicit null means the same as nothing.
   const useCache = args.useCache ?? true;
   const truncate = args.truncate ?? true;
+  const options = `${model.spec.name}\n${useCache ? 'c' : ''}${truncate ? 't' : ''}`;
   return {
     model,
     dimension: readDimensions(args.dimensions, model),
-    request: (text, kind, maxBatchSize) => ({ model, text, kind, useCache, truncate, maxBatchSize }),
+    request: (text, kind, maxBatchSize) => ({
+      model,
+      text,
+      kind,
+      useCache,
+      truncate,
+      maxBatchSize,
+      sameness: `${options}${kind}${maxBatchSize ?? ''}\n${text}`,
+    }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { badUserInput, type EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
+import { badUserInput, type EmbedQLError } from '../embedder/errors.ts';
 import type { Answer } from '../embedder/pipeline.ts';
 import { shortenVector } from '../embedder/vectors.ts';
 import { type EmbeddingArguments, embeddingArguments, isEmptyText, readArguments } from './arguments.ts';
@@ -46,21 +46,14 @@ export function addEmbedBatch(builder: Builder) {
         }),
         ...embeddingArguments(builder),
       },
-      extensions: gathered<BatchArguments>((args, context) => {
-        const { wanted, request } = read(args, context);
-        return wanted.map((index) => request(args.texts[index]!));
-      }),
+      extensions: batch.extensions,
       resolve: async (_root, args, context, info) => {
-        context.lookAhead.reach(info.path.key);
-        const { model, dimension, wanted, request } = read(args, context);
+        const { model, dimension, wanted, requests } = batch.wishOf(args, context, info);
         // A model that cannot be used at all is an error of the field, not of every text.
         await model.identity();
-        const outcomes: Array<Answer | EmbedQLError> = args.texts.map(() => emptyText);
-        await Promise.all(
-          wanted.map(async (index) => {
-            outcomes[index] = await context.loader.load(request(args.texts[index]!)).catch(toEmbedQLError);
-          }),
-        );
+        const outcomes: Array<Answer | EmbedQLError> = new Array(args.texts.length).fill(emptyText);
+        const loaded = await context.loader.loadEach(requests);
+        for (const [n, index] of wanted.entries()) outcomes[index] = loaded[n]!;
         return { model: model.spec.name, dimension, outcomes };
       },
     }),
@@ -82,8 +75,11 @@ function read(args: BatchArguments, context: Context) {
   const wanted = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
   if (wanted.length === 0)
     throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
-  return { model, dimension, wanted, request: (text: string) => request(text, 'doc', batchSize) };
+  const requests = wanted.map((index) => request(args.texts[index]!, 'doc', batchSize));
+  return { model, dimension, wanted, requests };
 }
+
+const batch = gathered(read);
 
 function addTypes(builder: Builder) {
   const BatchFailure = builder.objectRef<FailureSource>('BatchFailure').implement({

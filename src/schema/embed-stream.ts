@@ -1,6 +1,6 @@
 import type { EmbedQLError } from '../embedder/errors.ts';
 import type { Answer } from '../embedder/pipeline.ts';
-import { embeddingArguments, isEmptyText, readArguments, type Wish } from './arguments.ts';
+import { embeddingArguments, isEmptyText, type ReadArguments, readArguments } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { type addEmbedBatch, emptyText, type FailureSource } from './embed-batch.ts';
@@ -68,7 +68,11 @@ export function addEmbedStream(
 }
 
 /** Chunks are as large as a provider call, and as many are under way as calls may be in flight. */
-async function* chunks(texts: readonly string[], wish: Wish, context: Context): AsyncGenerator<ChunkSource> {
+async function* chunks(
+  texts: readonly string[],
+  wish: ReadArguments,
+  context: Context,
+): AsyncGenerator<ChunkSource> {
   const requests = texts.map((text) => wish.request(text, 'doc'));
   await context.admission.admit(requests, context.payer, 'The stream asks for');
   await wish.model.identity();
@@ -100,7 +104,7 @@ async function embedChunk(
   texts: readonly string[],
   from: number,
   to: number,
-  { model, dimension, request }: Wish,
+  { model, dimension, request }: ReadArguments,
   { embedder, payer }: Context,
   signal: AbortSignal,
 ): Promise<ChunkSource & { from: number }> {

@@ -1,4 +1,3 @@
-import type { GraphQLResolveInfo } from 'graphql';
 import type { TextKind } from '../embedder/model.ts';
 import { type EmbeddingArguments, embeddingArguments, readArguments, requireText } from './arguments.ts';
 import type { Builder } from './builder.ts';
@@ -21,10 +20,8 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
         text: t.arg.string({ required: true, description: 'The text to embed. Must not be empty.' }),
         ...shared,
       },
-      extensions: gathered<EmbeddingArguments & { text: string }>((args, context) => [
-        document.read(args.text, args, context).request,
-      ]),
-      resolve: (_root, args, context, info) => document.resolve(args.text, args, context, info),
+      extensions: document.extensions,
+      resolve: (_root, args, context, info) => answer(document.wishOf(args, context, info), context),
     }),
   );
 
@@ -39,33 +36,30 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
         query: t.arg.string({ required: true, description: 'The query to embed. Must not be empty.' }),
         ...shared,
       },
-      extensions: gathered<EmbeddingArguments & { query: string }>((args, context) => [
-        query.read(args.query, args, context).request,
-      ]),
-      resolve: (_root, args, context, info) => query.resolve(args.query, args, context, info),
+      extensions: query.extensions,
+      resolve: (_root, args, context, info) => answer(query.wishOf(args, context, info), context),
     }),
   );
 }
 
-const document = oneText('text', 'doc');
-const query = oneText('query', 'query');
+const document = gathered((args: EmbeddingArguments & { text: string }, context) =>
+  read(args, requireText(args.text, 'text'), 'doc', context),
+);
+const query = gathered((args: EmbeddingArguments & { query: string }, context) =>
+  read(args, requireText(args.query, 'query'), 'query', context),
+);
 
-function oneText(argument: string, kind: TextKind) {
-  function read(text: string, args: EmbeddingArguments, context: Context) {
-    const { model, dimension, request } = readArguments(args, context);
-    return { model, dimension, request: request(requireText(text, argument), kind) };
-  }
-  return {
-    read,
-    async resolve(
-      text: string,
-      args: EmbeddingArguments,
-      context: Context,
-      info: GraphQLResolveInfo,
-    ): Promise<EmbeddingSource> {
-      context.lookAhead.reach(info.path.key);
-      const { model, dimension, request } = read(text, args, context);
-      return embeddingSource(await context.loader.load(request), model.spec.name, dimension);
-    },
-  };
+function read(args: EmbeddingArguments, text: string, kind: TextKind, context: Context) {
+  const { model, dimension, request } = readArguments(args, context);
+  return { model: model.spec.name, dimension, requests: [request(text, kind)] as const };
+}
+
+/** At once where the answer is here already: of a hundred fields only the first has to wait. */
+function answer(
+  { model, dimension, requests: [request] }: ReturnType<typeof read>,
+  { loader }: Context,
+): EmbeddingSource | Promise<EmbeddingSource> {
+  const loaded = loader.load(request);
+  if (loaded instanceof Promise) return loaded.then((found) => embeddingSource(found, model, dimension));
+  return embeddingSource(loaded, model, dimension);
 }

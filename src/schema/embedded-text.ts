@@ -1,5 +1,4 @@
 import type { GraphQLSchema } from 'graphql';
-import { gatherExtension } from '../loading/look-ahead.ts';
 import { readArguments, requireText } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -61,12 +60,13 @@ function read({ text, model }: EmbeddedTextReference, context: Context) {
 export function gatherEntities(schema: GraphQLSchema): GraphQLSchema {
   const field = schema.getQueryType()?.getFields()['_entities'];
   if (!field) throw new Error('the schema has no entities');
-  const { [gatherExtension]: gather } = gathered<{ representations: Array<Record<string, unknown>> }>(
-    ({ representations }, context) =>
-      representations
+  const { extensions } = gathered(
+    ({ representations }: { representations: ReadonlyArray<Record<string, unknown>> }, context) => ({
+      requests: representations
         .filter((representation) => representation['__typename'] === typeName)
         .map((representation) => read(representation as unknown as EmbeddedTextReference, context).request),
+    }),
   );
-  field.extensions = { ...field.extensions, [gatherExtension]: gather };
+  field.extensions = { ...field.extensions, ...extensions };
   return schema;
 }

@@ -1,8 +1,19 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import type { EmbedRequest } from '../embedder/embedder.ts';
-import { type Gather, gatherExtension } from '../loading/look-ahead.ts';
+import { type Gather, gatherExtension, type Wish } from '../loading/look-ahead.ts';
 import type { Context } from './context.ts';
 
-/** The `extensions` of a root field that says, from its arguments alone, which texts it will ask for. */
-export function gathered<Args>(gather: (args: Args, context: Context) => readonly EmbedRequest[]) {
-  return { [gatherExtension]: gather as Gather<Context, EmbedRequest> };
+/**
+ * A root field that says, from its arguments alone, which texts it will ask for.
+ * @param read checks the arguments; what it throws is what the field fails with
+ */
+export function gathered<Args, OfField extends Wish<EmbedRequest>>(
+  read: (args: Args, context: Context) => OfField,
+) {
+  return {
+    extensions: { [gatherExtension]: read as Gather<Context, EmbedRequest> },
+    /** What the field wishes for, once its run has been asked for. Read while looking ahead, if it could be. */
+    wishOf: (args: Args, context: Context, { path }: GraphQLResolveInfo): OfField =>
+      (context.lookAhead.reach(path.key) as OfField | undefined) ?? read(args, context),
+  };
 }

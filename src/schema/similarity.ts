@@ -1,9 +1,7 @@
-import type { EmbedRequest } from '../embedder/embedder.ts';
-import { badUserInput, toEmbedQLError } from '../embedder/errors.ts';
+import { badUserInput } from '../embedder/errors.ts';
 import { cosineSimilarity } from '../embedder/vectors.ts';
 import { isEmptyText, readArguments, requireText } from './arguments.ts';
 import type { Builder } from './builder.ts';
-import type { Context } from './context.ts';
 import { gathered } from './gathered.ts';
 
 interface SimilarityArguments {
@@ -41,11 +39,10 @@ export function addSimilarity(builder: Builder): void {
         b: t.arg.string({ required: true, description: 'Another text. Must not be empty.' }),
         ...model(),
       },
-      extensions: gathered<SimilarityArguments>(readPair),
-      resolve: async (_root, args, context) => {
-        const [a, b] = await Promise.all(
-          readPair(args, context).map((request) => context.loader.load(request)),
-        );
+      extensions: pair.extensions,
+      resolve: async (_root, args, context, info) => {
+        const { requests } = pair.wishOf(args, context, info);
+        const [a, b] = await Promise.all(requests.map((request) => context.loader.load(request)));
         return cosineSimilarity(a!.vector, b!.vector);
       },
     }),
@@ -72,43 +69,37 @@ export function addSimilarity(builder: Builder): void {
         k: t.arg.int({ defaultValue: 10, description: 'How many to give back at the most.' }),
         ...model(),
       },
-      extensions: gathered<NearestArguments>((args, context) => {
-        const { query, documents } = readNearest(args, context);
-        return [query, ...documents.map(({ request }) => request)];
-      }),
-      resolve: async (_root, args, context) => {
-        const { query, documents, k } = readNearest(args, context);
-        const [target, ...answers] = await Promise.all([
-          context.loader.load(query),
-          ...documents.map(({ request }) => context.loader.load(request).catch(toEmbedQLError)),
-        ]);
-        const neighbors = answers.flatMap((answer, i): NeighborSource[] => {
+      extensions: neighbors.extensions,
+      resolve: async (_root, args, context, info) => {
+        const { requests, indexes, k } = neighbors.wishOf(args, context, info);
+        const [target, ...answers] = await context.loader.loadEach(requests);
+        if (!target || target instanceof Error) throw target;
+        const found = answers.flatMap((answer, i): NeighborSource[] => {
           if (answer instanceof Error) return [];
-          const { index } = documents[i]!;
+          const index = indexes[i]!;
           return [
             { index, text: args.texts[index]!, similarity: cosineSimilarity(target.vector, answer.vector) },
           ];
         });
         const failure = answers.find((answer) => answer instanceof Error);
-        if (neighbors.length === 0 && failure) throw failure;
-        return neighbors.sort((a, b) => b.similarity - a.similarity).slice(0, k);
+        if (found.length === 0 && failure) throw failure;
+        return found.sort((a, b) => b.similarity - a.similarity).slice(0, k);
       },
     }),
   );
 }
 
-function readPair({ a, b, model }: SimilarityArguments, context: Context): EmbedRequest[] {
+const pair = gathered(({ a, b, model }: SimilarityArguments, context) => {
   const { request } = readArguments({ model, useCache: true, truncate: true }, context);
-  return [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc'));
-}
+  return { requests: [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc')) };
+});
 
-function readNearest({ query, texts, k, model }: NearestArguments, context: Context) {
+const neighbors = gathered(({ query, texts, k, model }: NearestArguments, context) => {
   const { request } = readArguments({ model, useCache: true, truncate: true }, context);
-  const documents = texts.flatMap((text, index) =>
-    isEmptyText(text) ? [] : [{ index, request: request(text, 'doc') }],
-  );
-  if (documents.length === 0)
+  const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
+  if (indexes.length === 0)
     throw badUserInput('texts has nothing to look in; give it a text that is not empty.');
   if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
-  return { query: request(requireText(query, 'query'), 'query'), documents, k: k ?? 10 };
-}
+  const documents = indexes.map((index) => request(texts[index]!, 'doc'));
+  return { requests: [request(requireText(query, 'query'), 'query'), ...documents], indexes, k: k ?? 10 };
+});

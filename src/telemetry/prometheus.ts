@@ -128,8 +128,8 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     return this.#registry.metrics();
   }
 
-  cacheHit(model: string, tier: string, tokens: number): void {
-    this.#embeddings.inc({ model, source: tier });
+  cacheHits(model: string, tier: string, texts: number, tokens: number): void {
+    this.#embeddings.inc({ model, source: tier }, texts);
     this.#saved.inc({ model }, this.#price(model, tokens));
   }
 

@@ -66,7 +66,7 @@ async function run(
     if (!response.writableEnded) gone.abort();
   });
   // All of a Request that Yoga's plugins look at.
-  const request = { method, headers: new Map(Object.entries(headers)), signal: gone.signal };
+  const request = { method, headers: { get: (name: string) => headers[name] ?? null }, signal: gone.signal };
   try {
     const result = await engine.getResultForParams(
       { params, request: request as unknown as Request },

@@ -9,7 +9,7 @@ import { isEmptyText, readArguments } from '../../schema/arguments.ts';
 import type { Services } from '../../schema/context.ts';
 import { isKept } from '../../schema/embedding.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { BodyTooLarge, readBody } from '../buffers.ts';
+import { BodyTooLarge, BrokenOff, readBody } from '../buffers.ts';
 import { tellFigures } from '../figures.ts';
 import { sendBytes } from '../respond.ts';
 import type { Handler } from '../server.ts';
@@ -36,7 +36,9 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
   return async (request, response, caller) => {
     const started = performance.now();
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    response.once('close', () => {
+      if (!response.writableEnded) gone.abort();
+    });
     try {
       const { wish, encoding } = read(await readBody(request, maxBodyBytes, caller.buffer), services);
       const payer = services.admission.payer(caller.key);
@@ -55,6 +57,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const body = forms.write(listOf(embedded, wish, forms[encoding === 'base64' ? 'base64' : 'numbers']));
       sendBytes(response, 200, 'application/json; charset=utf-8', body);
     } catch (error) {
+      if (error instanceof BrokenOff) throw error;
       // The rest of the body may be under way, and is not read.
       if (!request.complete) response.setHeader('connection', 'close');
       if (error instanceof BodyTooLarge) {

@@ -73,7 +73,7 @@ describe('accounting', () => {
     const accounting = new Accounting(builtinModels);
     for (let i = 0; i < 1_000; i++) accounting.computed('text-embedding-3-small', 1, 7);
     accounting.computed('text-embedding-3-large', 2, 10);
-    accounting.cacheHit('text-embedding-3-large', 'redis', 1_000);
+    accounting.cacheHits('text-embedding-3-large', 'redis', 1, 1_000);
     accounting.computed('unknown', 1, 1_000);
     const { byModel, ...total } = accounting.reset();
     expect(total).toMatchObject({ generated: 1_003, tokens: 8_010, coalescedTexts: 2, cacheHits: 1 });
