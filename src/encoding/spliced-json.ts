@@ -18,8 +18,11 @@ export class SplicedJson {
     return secret + String(this.#pieces.length - 1).padStart(indexDigits, '0');
   }
 
-  /** The value as JSON, with the bytes in their places. A mark may stand in several places, or in none. */
-  write(value: unknown): string | Buffer {
+  /**
+   * The value as JSON, with the bytes in their places. A mark may stand in several places, or in none.
+   * @param allocate memory for so many bytes
+   */
+  write(value: unknown, allocate: (bytes: number) => Buffer): string | Buffer {
     const text = JSON.stringify(value);
     if (this.#pieces.length === 0) return text;
     const parts: Array<string | Buffer> = [];
@@ -38,12 +41,11 @@ export class SplicedJson {
       from = found - 1 + markLength;
     }
     add(text.slice(from));
-    return join(parts, length);
+    return join(parts, allocate(length));
   }
 }
 
-function join(parts: ReadonlyArray<string | Buffer>, length: number): Buffer {
-  const out = Buffer.allocUnsafeSlow(length);
+function join(parts: ReadonlyArray<string | Buffer>, out: Buffer): Buffer {
   let at = 0;
   for (const part of parts) at += typeof part === 'string' ? out.write(part, at) : part.copy(out, at);
   return out;

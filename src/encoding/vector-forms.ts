@@ -18,7 +18,7 @@ export const plainForms: VectorForms = {
 
 export interface SplicedForms extends VectorForms {
   /** Writes the answer that the forms were put into. */
-  write(value: unknown): string | Buffer;
+  write(value: unknown, allocate: (bytes: number) => Buffer): string | Buffer;
 }
 
 /** Marks, in whose places encoded bytes are copied when the answer is written. One for each answer. */
@@ -27,6 +27,6 @@ export function splicedForms(encoded: EncodedVectors): SplicedForms {
   return {
     numbers: (vector, keep) => json.mark(encoded.numbers(vector, keep)),
     base64: (vector, keep) => json.mark(encoded.base64(vector, keep)),
-    write: (value) => json.write(value),
+    write: (value, allocate) => json.write(value, allocate),
   };
 }

@@ -86,7 +86,9 @@ export async function readBody(
     });
     request.once('end', resolve);
     request.once('error', () => reject(new BrokenOff()));
-    request.once('close', () => reject(new BrokenOff()));
+    request.once('close', () => {
+      if (!request.complete) reject(new BrokenOff());
+    });
   });
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }

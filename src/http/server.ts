@@ -14,6 +14,7 @@ import type { Authenticate, Identity } from './auth.ts';
 import { BrokenOff, Buffers, type RequestBuffer, tooMuchBuffered } from './buffers.ts';
 import { Connections } from './connections.ts';
 import { createCrossOriginCheck } from './cross-origin.ts';
+import { OutputBuffers } from './output-buffers.ts';
 import { sendError } from './respond.ts';
 import { setSafeHeaders } from './safe-headers.ts';
 import { limitSlowReader, limitSlowSenders } from './slow-clients.ts';
@@ -25,6 +26,8 @@ export interface Caller extends Identity {
   headers: IncomingHttpHeaders;
   /** Where the bytes of the body are accounted for. */
   buffer: RequestBuffer;
+  /** Memory for a large answer, from its size in bytes. */
+  allocate(bytes: number): Buffer;
   /** Puts a header on the answer. */
   setHeader(name: string, value: string): void;
 }
@@ -74,6 +77,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const byPath = new Map(routes.map((route) => [route.path, route]));
   const checkOrigin = createCrossOriginCheck(options.corsOrigins);
   const buffers = new Buffers(options.maxBufferedBytes);
+  const outputs = new OutputBuffers();
   let closing = false;
 
   const server = createServer({ connectionsCheckingInterval: checkMs }, async (request, response) => {
@@ -111,29 +115,30 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       requestId,
       headers: request.headers,
       buffer,
+      allocate: (bytes) => outputs.for(response, bytes),
       setHeader: (name, value) => void response.setHeader(name, value),
     });
     const turnAway = (status: number, error: EmbedQLError) =>
       route.sendError ? route.sendError(response, error, status) : sendError(response, status, error);
-    const refuseMethod = (methods: readonly string[]) => {
+    const { methods = ['GET', 'HEAD'] } = route;
+    const isAllowed = methods.includes(request.method ?? '');
+    const refuseMethod = () => {
       response.setHeader('allow', methods.join(', '));
       turnAway(405, badUserInput(`Send one of ${methods.join(', ')}.`));
     };
-    const { methods = ['GET', 'HEAD'] } = route;
-    const isPreflight = request.method === 'OPTIONS' && route.guarded;
-    if (!methods.includes(request.method ?? '') && !isPreflight) return refuseMethod(methods);
-    if (!route.guarded) return route.handle(request, response, caller(nobody));
+    if (!route.guarded) return isAllowed ? route.handle(request, response, caller(nobody)) : refuseMethod();
     if (route.page?.isWanted(request)) return route.page.handle(request, response, caller(nobody));
 
     const origin = checkOrigin(request, response);
     if (origin === 'answered') return;
     if (origin === 'refuse') return turnAway(403, crossOrigin);
-    if (isPreflight) return refuseMethod(methods);
+    if (request.method === 'OPTIONS') return refuseMethod();
     const identity = authenticate(request.headers.authorization);
     if (!identity) {
       response.setHeader('www-authenticate', 'Bearer realm="embedql"');
       return turnAway(401, keyWanted);
     }
+    if (!isAllowed) return refuseMethod();
     if (buffers.full) return turnAway(503, tooMuchBuffered);
     await route.handle(request, response, caller(identity));
   }

@@ -8,8 +8,8 @@ import { FiguresTally, type OperationFigures } from './operation-figures.ts';
 type Outcome = Answer | EmbedQLError;
 
 /**
- * Gathers the texts of one operation: what is asked for in the same tick goes to the embedder together, and
- * the same text asked for twice is asked for once.
+ * Gathers the texts of one operation, and asks for the same text once. What was seen while looking ahead goes to the
+ * embedder run by run; what only turns up while fields run, as on entities, is gathered by a DataLoader.
  */
 export class OperationLoader {
   readonly #loader: DataLoader<EmbedRequest, Outcome, string>;
@@ -18,12 +18,21 @@ export class OperationLoader {
   readonly #charged = new Set<string>();
   readonly #tally = new FiguresTally();
 
+  readonly #embedder: Embedder;
+  readonly #operation: Operation;
+  /** Texts that were asked for together, before their fields are reached. */
+  #run: { begun: ReadonlyMap<string, EmbedRequest>; done: Promise<unknown> } = {
+    begun: new Map(),
+    done: Promise.resolve(),
+  };
+
   /** @param operation whose texts these are */
   constructor(embedder: Embedder, operation: Operation) {
-    this.#loader = new DataLoader<EmbedRequest, Outcome, string>(
-      (requests) => this.#embed(requests, embedder, operation),
-      { cacheKeyFn: ({ sameness }) => sameness },
-    );
+    this.#embedder = embedder;
+    this.#operation = operation;
+    this.#loader = new DataLoader<EmbedRequest, Outcome, string>((requests) => this.#embed(requests), {
+      cacheKeyFn: ({ sameness }) => sameness,
+    });
   }
 
   /** What it has come to so far; a text that was asked for twice counts once. */
@@ -39,12 +48,8 @@ export class OperationLoader {
     this.#loader.clearAll();
     this.#outcomes.clear();
     this.#charged.clear();
-    const asked = new Set<string>();
-    for (const request of requests) {
-      if (asked.has(request.sameness)) continue;
-      asked.add(request.sameness);
-      this.#loader.load(request).catch(() => {});
-    }
+    const distinct = new Map(requests.map((request) => [request.sameness, request]));
+    this.#run = { begun: distinct, done: this.#embed([...distinct.values()]) };
   }
 
   /**
@@ -53,33 +58,37 @@ export class OperationLoader {
    */
   load(request: EmbedRequest): Answer | Promise<Answer> {
     const outcome = this.#outcomes.get(request.sameness);
-    if (!outcome) return this.#loader.load(request).then((answer) => this.#charge(request, answer as Answer));
-    if (outcome instanceof Error) throw outcome;
-    return this.#charge(request, outcome);
+    if (outcome) return this.#deliver(request, outcome);
+    return this.#arrival(request).then((arrived) => this.#deliver(request, arrived));
   }
 
   /** Answers or errors for many texts, in their order; one that fails costs the others nothing. */
   async loadEach(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
-    const waits: Array<Promise<unknown>> = [];
-    for (const request of requests) {
-      if (!this.#outcomes.has(request.sameness)) waits.push(this.#loader.load(request).catch(() => {}));
-    }
-    if (waits.length > 0) await Promise.all(waits);
+    const missing = requests.filter(({ sameness }) => !this.#outcomes.has(sameness));
+    if (missing.length > 0) await Promise.all(missing.map((request) => this.#arrival(request)));
     return requests.map((request) => {
       const outcome = this.#outcomes.get(request.sameness)!;
-      return outcome instanceof Error ? outcome : this.#charge(request, outcome);
+      return outcome instanceof Error ? outcome : this.#deliver(request, outcome);
     });
   }
 
-  #charge({ sameness }: EmbedRequest, answer: Answer): Answer {
-    if (answer.costUsd === 0) return answer;
-    if (this.#charged.has(sameness)) return { ...answer, costUsd: 0 };
-    this.#charged.add(sameness);
-    return answer;
+  /** Waits for what has been asked for, or asks for it. Whom it is charged to is said when it is delivered. */
+  async #arrival(request: EmbedRequest): Promise<Outcome> {
+    if (this.#run.begun.has(request.sameness)) await this.#run.done;
+    else await this.#loader.load(request).catch(() => {});
+    return this.#outcomes.get(request.sameness)!;
   }
 
-  async #embed(requests: readonly EmbedRequest[], embedder: Embedder, operation: Operation) {
-    const outcomes = await embedder.embedMany(requests, operation);
+  #deliver({ sameness }: EmbedRequest, outcome: Outcome): Answer {
+    if (outcome instanceof Error) throw outcome;
+    if (outcome.costUsd === 0) return outcome;
+    if (this.#charged.has(sameness)) return { ...outcome, costUsd: 0 };
+    this.#charged.add(sameness);
+    return outcome;
+  }
+
+  async #embed(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
+    const outcomes = await this.#embedder.embedMany(requests, this.#operation);
     this.#tally.add(outcomes);
     for (const [i, { sameness }] of requests.entries()) this.#outcomes.set(sameness, outcomes[i]!);
     return outcomes;

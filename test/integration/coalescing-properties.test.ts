@@ -4,6 +4,8 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { execute, parse } from 'graphql';
 import { expect, test } from 'vitest';
+import type { ModelRequest } from '../../src/embedder/embedder.ts';
+import { plainForms } from '../../src/encoding/vector-forms.ts';
 import { codedError } from '../../src/schema/coded-error.ts';
 import { createSchema } from '../../src/schema/schema.ts';
 import { type GraphQLAnswer, startEmbedQL, type TestServer } from '../support/embedql.ts';
@@ -43,13 +45,16 @@ async function runSerially({ app }: TestServer, { query, variables }: Operation)
   const contextValue = {
     ...services,
     role: 'admin',
+    vectors: plainForms,
     lookAhead: { reach: () => {} },
     loader: {
-      load: async (request: never) => {
+      load: async (request: ModelRequest) => {
         const [answer] = await services.embedder.embedMany([request]);
         if (answer instanceof Error) throw answer;
         return answer;
       },
+      loadEach: async (requests: ModelRequest[]) =>
+        Promise.all(requests.map(async (request) => (await services.embedder.embedMany([request]))[0])),
     },
   };
   const result = await execute({ schema, document: parse(query), variableValues: variables, contextValue });

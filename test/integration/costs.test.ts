@@ -40,7 +40,7 @@ test('what a mixed run costs is what the provider bills, to the last token', asy
   let n = 0;
   const models = Object.keys(price);
   const operation = async () => {
-    const fields = Array.from({ length: 12 }, (_, i) => {
+    const fields = Array.from({ length: 13 }, (_, i) => {
       n += 1;
       const model = models[n % 3];
       const text = n % 11 === 0 ? `${provider.poison} ${n}` : `${words[n % words.length]} ${n % 40}`;

@@ -7,6 +7,7 @@ import { parse } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
+import { asFloat32 } from '../support/vectors.ts';
 
 let provider: ProviderServer;
 let server: TestServer;
@@ -70,7 +71,7 @@ describe('as a subgraph', () => {
         text,
         model: i % 3 ? 'text-embedding-3-small' : 'text-embedding-ada-002',
       });
-      expect(data._entities[i].embedding.embedding).toEqual(Array.from(vectorOf(text)));
+      expect(asFloat32(data._entities[i].embedding.embedding)).toEqual(Array.from(vectorOf(text)));
     }
     expect(data._entities[60]).toEqual({ name: 'all-MiniLM-L6-v2', dimension: 384 });
     expect(provider.calls.map(({ input }) => input.length).sort()).toEqual([20, 40]);
@@ -159,7 +160,9 @@ describe.skipIf(!hasGateway)('behind Hive Gateway', () => {
     expect(errors).toBeUndefined();
     expect(data.products).toHaveLength(50);
     for (const { descriptionText } of data.products) {
-      expect(descriptionText.embedding.embedding).toEqual(Array.from(vectorOf(descriptionText.text)));
+      expect(asFloat32(descriptionText.embedding.embedding)).toEqual(
+        Array.from(vectorOf(descriptionText.text)),
+      );
     }
     expect(provider.calls.map(({ input }) => input.length)).toEqual([50]);
   });

@@ -40,7 +40,7 @@ export function createGraphQLHandler(
       if (wanted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
       const vectors = splicedForms(services.encoded);
       const result = codeErrors(await run(engine, params, request, response, { ...caller, vectors }), log);
-      sendResult(response, result, wanted, vectors);
+      sendResult(response, result, wanted, { ...caller, vectors });
     } catch (error) {
       refuse(request, response, error, wanted);
     }
@@ -83,12 +83,13 @@ function sendResult(
   response: ServerResponse,
   result: ExecutionResult,
   type: AnswerType,
-  vectors: SplicedForms,
+  { vectors, allocate }: { vectors: SplicedForms; allocate(bytes: number): Buffer },
 ): void {
   if (response.closed) return;
   const { status, headers } = headOf(result, type);
   const { data, errors } = result;
-  const body = vectors.write({ data, ...(errors ? { errors: errors.map(toSentError) } : {}) });
+  const sent = { data, ...(errors ? { errors: errors.map(toSentError) } : {}) };
+  const body = vectors.write(sent, allocate);
   sendBytes(response, status, `${type}; charset=utf-8`, body, headers);
 }
 

@@ -54,7 +54,8 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const ms = Math.round((performance.now() - started) * 10) / 10;
       log.info({ requestId, key, operation: request.url, ...tally.figures, ms }, 'operation');
       const forms = splicedForms(services.encoded);
-      const body = forms.write(listOf(embedded, wish, forms[encoding === 'base64' ? 'base64' : 'numbers']));
+      const list = listOf(embedded, wish, encoding === 'base64' ? forms.base64 : forms.numbers);
+      const body = forms.write(list, caller.allocate);
       sendBytes(response, 200, 'application/json; charset=utf-8', body);
     } catch (error) {
       if (error instanceof BrokenOff) throw error;
