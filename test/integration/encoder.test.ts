@@ -11,7 +11,7 @@ let options: EncoderOptions;
 
 beforeAll(async () => {
   const weights = (await findWeights(readConfig(process.env).modelsDir, spec))!;
-  options = { ...weights, maxInputTokens: 16, pooling: 'mean' };
+  options = { ...weights, maxInputTokens: 16, pooling: 'mean', threads: 1 };
   encoder = await Encoder.load(options);
 });
 afterAll(() => encoder.dispose());

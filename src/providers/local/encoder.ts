@@ -4,7 +4,6 @@ import {
   AutoTokenizer,
   type DataType,
   env,
-  mean_pooling,
   type PreTrainedModel,
   type PreTrainedTokenizer,
   Tensor,
@@ -19,6 +18,8 @@ export interface EncoderOptions {
   /** Tokens that are read of a text, special ones included. */
   maxInputTokens: number;
   pooling: 'mean' | 'cls';
+  /** Threads that compute one forward pass. */
+  threads: number;
 }
 
 export interface Encoded {
@@ -58,7 +59,10 @@ export class Encoder {
     env.localModelPath = `${path.dirname(options.directory)}${path.sep}`;
     const id = path.basename(options.directory);
     const tokenizer = await AutoTokenizer.from_pretrained(id);
-    const model = await AutoModel.from_pretrained(id, { dtype: options.dtype as DataType });
+    const model = await AutoModel.from_pretrained(id, {
+      dtype: options.dtype as DataType,
+      session_options: { intraOpNumThreads: options.threads },
+    });
     return new Encoder(tokenizer, model, options);
   }
 
@@ -88,12 +92,13 @@ export class Encoder {
           length,
         );
       const { last_hidden_state: states } = (await this.#model(inputs)) as { last_hidden_state: Tensor };
-      const pooled = this.#pool(states, inputs['attention_mask']!).normalize(2, -1);
-      const dimension = pooled.dims.at(-1)!;
+      const dimension = states.dims.at(-1)!;
       if (vectors.length === 0) vectors = new Float32Array(texts.length * dimension);
-      const numbers = pooled.data as Float32Array;
       for (const [row, i] of group.entries()) {
-        vectors.set(numbers.subarray(row * dimension, (row + 1) * dimension), i * dimension);
+        const ofText = (states.data as Float32Array).subarray(row * length * dimension);
+        const vector = vectors.subarray(i * dimension, (i + 1) * dimension);
+        // Past the text's own tokens there is only padding.
+        pool(ofText, this.#options.pooling === 'mean' ? tokens[i]! : 1, vector);
       }
     }
     return { vectors, tokens };
@@ -124,11 +129,19 @@ export class Encoder {
   #count(text: string): number {
     return this.#tokenizer.encode(text).length;
   }
+}
 
-  #pool(states: Tensor, mask: Tensor): Tensor {
-    if (this.#options.pooling === 'mean') return mean_pooling(states, mask);
-    return states.slice(null, 0);
+/** The mean of the first `count` token vectors in `states`, scaled to unit length, into `out`. */
+function pool(states: Float32Array, count: number, out: Float32Array): void {
+  const dimension = out.length;
+  out.fill(0);
+  for (let at = 0; at < count * dimension; at += dimension) {
+    for (let k = 0; k < dimension; k++) out[k]! += states[at + k]!;
   }
+  let squares = 0;
+  for (const value of out) squares += value * value;
+  const norm = Math.sqrt(squares);
+  if (norm > 0) for (let k = 0; k < dimension; k++) out[k]! /= norm;
 }
 
 /** Rows of whole numbers as one int64 tensor, filled up with zeros; the attention mask hides the filling. */

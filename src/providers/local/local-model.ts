@@ -1,12 +1,21 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
+import { shares } from './shares.ts';
 import { type Weights, weightsRevision } from './weights/folder.ts';
 import { provisionWeights } from './weights/provision.ts';
 import type { WeightsSource } from './weights/source.ts';
+
+/**
+ * Workers for each model, each with a session of its own. Two sessions of one thread compute more than one session of two,
+ * whose threads wait for each other; each keeps the weights in memory once more, so there are not many.
+ */
+const workers = Math.min(4, availableParallelism());
+const threads = Math.max(1, Math.floor(availableParallelism() / workers));
 
 /** [CLS] and [SEP], which every text gets. */
 const specialTokens = 2;
@@ -15,7 +24,7 @@ const specialTokens = 2;
 const workerFile = () => createRequire(import.meta.url).resolve('#local-worker');
 
 /**
- * A sentence-transformers model that runs in this process, in a worker thread of its own, so that the event
+ * A sentence-transformers model that runs in this process, in worker threads of its own, so that the event
  * loop stays free. Weights are looked for, and the model is loaded, at the first use; both are tried again at
  * the next one where they failed.
  */
@@ -60,25 +69,34 @@ export class LocalModel implements ProviderModel {
   }
 
   async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
-    const { vectors, tokens } = await this.#run<Encoded>('encode', texts);
-    const { dimension, name } = this.spec;
-    if (vectors.length !== texts.length * dimension) {
-      const actual = vectors.length / texts.length;
-      throw new EmbedQLError(
-        'PROVIDER_ERROR',
-        `${name} gave vectors of ${actual} numbers where its entry says ${dimension}; correct its "dimension".`,
-      );
-    }
-    return tokens.map((count, i) => ({
-      vector: vectors.slice(i * dimension, (i + 1) * dimension),
-      tokens: count,
-    }));
+    const { dimension } = this.spec;
+    const embedded: EmbeddedText[] = new Array(texts.length);
+    await Promise.all(
+      shares(texts, workers).map(async (share) => {
+        const some = share.map((i) => texts[i]!);
+        const { vectors, tokens } = await this.#run<Encoded>('encode', some);
+        this.#checkDimension(vectors.length / some.length);
+        for (const [n, i] of share.entries()) {
+          embedded[i] = { vector: vectors.slice(n * dimension, (n + 1) * dimension), tokens: tokens[n]! };
+        }
+      }),
+    );
+    return embedded;
   }
 
   async close(): Promise<void> {
     const worker = this.#loadedWorker;
     this.#loadedWorker = undefined;
     await worker?.destroy();
+  }
+
+  #checkDimension(actual: number): void {
+    const { dimension, name } = this.spec;
+    if (actual === dimension) return;
+    throw new EmbedQLError(
+      'PROVIDER_ERROR',
+      `${name} gave vectors of ${actual} numbers where its entry says ${dimension}; correct its "dimension".`,
+    );
   }
 
   async #provision(): Promise<Weights> {
@@ -104,11 +122,11 @@ export class LocalModel implements ProviderModel {
     const started = performance.now();
     const worker = new Piscina({
       filename: workerFile(),
-      minThreads: 1,
-      maxThreads: 1,
+      minThreads: workers,
+      maxThreads: workers,
       // Computation blocks the thread, so a second task only waits there; it saves the way back and forth.
       concurrentTasksPerWorker: 2,
-      workerData: { directory, dtype, maxInputTokens, pooling } satisfies EncoderOptions,
+      workerData: { directory, dtype, maxInputTokens, pooling, threads } satisfies EncoderOptions,
     });
     // A worker that dies fails its tasks, and they tell; without a listener it would take the process along.
     worker.on('error', (error: unknown) =>

@@ -1,7 +1,14 @@
+import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 import { type Encoded, Encoder, type EncoderOptions, type LocalFit } from './encoder.ts';
 
-// Runs in a worker thread of its own, one for each loaded model.
+// Runs in worker threads of its own, as many for each loaded model as share the cores.
+
+// On Linux this is the priority of this thread alone, and of those that ONNX Runtime starts from it: whoever waits for a
+// cached answer does not wait for the cores as well.
+const behindTheEventLoop = 10;
+if (process.platform === 'linux') setPriority(0, behindTheEventLoop);
+
 const loading = Encoder.load(workerData as EncoderOptions);
 
 /** Resolves once the model is in memory. */

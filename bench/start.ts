@@ -1,0 +1,79 @@
+// From `npm start` (built before, weights present) to the first answered embed, and the memory at rest and with the model.
+//   npm run bench:start
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { post } from './http-client.ts';
+import { machine, median, print, table } from './report.ts';
+
+interface Start {
+  listeningMs: number;
+  answeredMs: number;
+  restMb: number;
+  loadedMb: number;
+}
+
+const rounds = 5;
+const commands: Array<[string, string, string[]]> = [
+  ['npm start', 'npm', ['start', '--silent']],
+  ['node dist/cli/bin.js', process.execPath, ['dist/cli/bin.js']],
+];
+print(machine());
+const rows: string[][] = [];
+for (const [name, command, args] of commands) {
+  const starts: Start[] = [];
+  for (let round = 0; round < rounds; round++) starts.push(await start(command, args));
+  const middle = (of: keyof Start) => median(rounds, async (i) => starts[i]![of]);
+  rows.push([
+    name,
+    (await middle('listeningMs')).toFixed(0),
+    (await middle('answeredMs')).toFixed(0),
+    (await middle('restMb')).toFixed(0),
+    (await middle('loadedMb')).toFixed(0),
+  ]);
+}
+table(['', 'listening, ms', 'first embed, ms', 'MB at rest', 'MB with the model'], rows);
+process.exit(0);
+
+async function start(command: string, args: string[]): Promise<Start> {
+  const began = performance.now();
+  const child = spawn(command, args, {
+    env: { ...process.env, PORT: '0', OPENAI_API_KEY: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let output = '';
+  let url: string | undefined;
+  while (!url) {
+    output += (await once(child.stdout, 'data'))[0];
+    url = /(http:\/\/[\d.:]+)\/graphql/.exec(output)?.[1];
+  }
+  const listeningMs = performance.now() - began;
+  const rss = async () =>
+    Number(/^process_resident_memory_bytes (\S+)/m.exec(await (await fetch(`${url}/metrics`)).text())![1]) /
+    1e6;
+  await post(`${url}/graphql`, JSON.stringify({ query: 'mutation { embed(text: "first") { dimension } }' }));
+  const answeredMs = performance.now() - began;
+  const loadedMb = await rss();
+  process.kill(-child.pid!, 'SIGTERM');
+  await once(child, 'close');
+  return { listeningMs, answeredMs, restMb: await restingMb(command, args), loadedMb };
+}
+
+/** Resident memory of a server that nobody has asked for anything. */
+async function restingMb(command: string, args: string[]): Promise<number> {
+  const child = spawn(command, args, {
+    env: { ...process.env, PORT: '0', OPENAI_API_KEY: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let output = '';
+  let url: string | undefined;
+  while (!url) {
+    output += (await once(child.stdout, 'data'))[0];
+    url = /(http:\/\/[\d.:]+)\/graphql/.exec(output)?.[1];
+  }
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  process.kill(-child.pid!, 'SIGTERM');
+  await once(child, 'close');
+  return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)![1]) / 1e6;
+}
