@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 
-const agent = new Agent({ keepAlive: true });
+const agent = new Agent({ keepAlive: true, maxFreeSockets: 2_000 });
 
 /** Posts JSON and reads the whole answer as bytes, so that what is measured is the server and not a parser. */
 export async function post(url: string, body: string | Buffer): Promise<Buffer> {

@@ -156,13 +156,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
+/** Connections that may wait to be accepted. Node's 511 is less than a burst: who finds no place tries again after 1 s. */
+const backlog = 4_096;
+
 /** How often connections are looked at for those that are late. */
 const checkMs = 1_000;
 
 function listen(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog }, () => {
       server.off('error', reject);
       const { address, family, port: actual } = server.address() as AddressInfo;
       resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`);
