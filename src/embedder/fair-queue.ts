@@ -1,3 +1,5 @@
+import { Fifo } from './fifo.ts';
+
 /** Something that waits for a place in a batch. */
 export interface Queued {
   /** Who asked: an operation. Places in a batch go round by turns among those who asked. */
@@ -13,9 +15,17 @@ export interface BatchLimits {
   tokens: number;
 }
 
+/** Items of one operation. Some of them may have been taken out since. */
+interface Lane<Item> {
+  group: object;
+  items: Fifo<Item>;
+  waiting: number;
+}
+
 /** Items that share a batch limit: a lane for each operation, in the order of their next turn. */
 interface LimitClass<Item> {
-  lanes: Map<object, Set<Item>>;
+  lanes: Map<object, Lane<Item>>;
+  turns: Fifo<Lane<Item>>;
   waiting: number;
 }
 
@@ -27,33 +37,35 @@ interface LimitClass<Item> {
 export class FairQueue<Item extends Queued> {
   /** By batch limit; the one whose turn it is comes first. */
   readonly #classes = new Map<number, LimitClass<Item>>();
-  #size = 0;
+  readonly #waiting = new Set<Item>();
 
   get size(): number {
-    return this.#size;
+    return this.#waiting.size;
   }
 
   add(item: Item): void {
     let limitClass = this.#classes.get(item.maxBatchSize);
     if (!limitClass) {
-      limitClass = { lanes: new Map(), waiting: 0 };
+      limitClass = { lanes: new Map(), turns: new Fifo(), waiting: 0 };
       this.#classes.set(item.maxBatchSize, limitClass);
     }
     let lane = limitClass.lanes.get(item.group);
     if (!lane) {
-      lane = new Set();
+      lane = { group: item.group, items: new Fifo(), waiting: 0 };
       limitClass.lanes.set(item.group, lane);
+      limitClass.turns.push(lane);
     }
-    lane.add(item);
+    lane.items.push(item);
+    lane.waiting += 1;
     limitClass.waiting += 1;
-    this.#size += 1;
+    this.#waiting.add(item);
   }
 
   /** Takes an item out again. @returns whether it was still waiting. */
   remove(item: Item): boolean {
-    const limitClass = this.#classes.get(item.maxBatchSize);
-    if (!limitClass?.lanes.get(item.group)?.has(item)) return false;
-    this.#takeOut(limitClass, item);
+    if (!this.#waiting.has(item)) return false;
+    const limitClass = this.#classes.get(item.maxBatchSize)!;
+    this.#takeOut(limitClass, limitClass.lanes.get(item.group)!, item);
     return true;
   }
 
@@ -85,14 +97,15 @@ export class FairQueue<Item extends Queued> {
   }
 
   #fill(batch: Item[], limitClass: LimitClass<Item>, room: BatchLimits): void {
-    const { lanes } = limitClass;
+    const { turns } = limitClass;
     let lanesWithoutFit = 0;
-    while (batch.length < room.size && lanes.size > lanesWithoutFit) {
-      const [group, lane] = lanes.entries().next().value!;
-      const item = lane.values().next().value!;
+    while (batch.length < room.size && limitClass.lanes.size > lanesWithoutFit) {
+      const lane = turns.shift()!;
+      // Nothing of it is left, and it has been forgotten.
+      if (lane.waiting === 0) continue;
       // To the end of the line: the next place is somebody else's.
-      lanes.delete(group);
-      lanes.set(group, lane);
+      turns.push(lane);
+      const item = this.#firstOf(lane);
       if (item.maxTokens > room.tokens && batch.length > 0) {
         lanesWithoutFit += 1;
         continue;
@@ -100,16 +113,22 @@ export class FairQueue<Item extends Queued> {
       lanesWithoutFit = 0;
       room.tokens -= item.maxTokens;
       batch.push(item);
-      this.#takeOut(limitClass, item);
+      lane.items.shift();
+      this.#takeOut(limitClass, lane, item);
     }
   }
 
-  #takeOut(limitClass: LimitClass<Item>, item: Item): void {
-    const lane = limitClass.lanes.get(item.group)!;
-    lane.delete(item);
+  /** The first that is still waiting; those that were taken out before it are dropped on the way. */
+  #firstOf({ items }: Lane<Item>): Item {
+    while (!this.#waiting.has(items.peek()!)) items.shift();
+    return items.peek()!;
+  }
+
+  #takeOut(limitClass: LimitClass<Item>, lane: Lane<Item>, item: Item): void {
+    this.#waiting.delete(item);
+    lane.waiting -= 1;
     limitClass.waiting -= 1;
-    this.#size -= 1;
-    if (lane.size === 0) limitClass.lanes.delete(item.group);
+    if (lane.waiting === 0) limitClass.lanes.delete(lane.group);
     if (limitClass.waiting === 0) this.#classes.delete(item.maxBatchSize);
   }
 }
