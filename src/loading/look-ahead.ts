@@ -3,10 +3,10 @@ import {
   type ExecutionArgs,
   type FieldNode,
   type GraphQLField,
-  getArgumentValues,
   getOperationAST,
   getVariableValues,
 } from 'graphql';
+import { argumentsOf } from './field-arguments.ts';
 
 /**
  * Says what a field will ask for, from its arguments alone, before it runs. It must have no effects; what it
@@ -104,7 +104,7 @@ function gatherSafely<Context, Request>(
   context: Context,
 ): Wish<Request> | undefined {
   try {
-    return gather(getArgumentValues(field, node, variables), context);
+    return gather(argumentsOf(field, node, variables), context);
   } catch {
     return undefined;
   }

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import {
+  buildSchema,
+  type FieldNode,
+  getArgumentValues,
+  getVariableValues,
+  type OperationDefinitionNode,
+  parse,
+} from 'graphql';
+import { expect, test } from 'vitest';
+import { argumentsOf } from '../../../src/loading/field-arguments.ts';
+
+const schema = buildSchema(
+  'type Query { f(text: String!, texts: [String!], n: Int, flag: Boolean = true, given: String! = "d"): Int }',
+);
+const field = schema.getQueryType()!.getFields()['f']!;
+
+const values: Record<string, readonly string[]> = {
+  text: ['"a"', '$s', '$nothing', '$maybe', 'null', '1'],
+  texts: ['["a", "b"]', '["a", $s]', '$list', '"one"', 'null'],
+  n: ['1', '$i', 'null', '2.5'],
+  flag: ['false', '$b', 'null', '$nothing'],
+  given: ['"x"', '$maybe', '$nothing', 'null'],
+};
+const argument = (name: string) =>
+  fc.option(fc.constantFrom(...values[name]!.map((value) => `${name}: ${value}`)), { nil: '' });
+const variables = fc.record(
+  {
+    s: fc.constantFrom('t', null),
+    list: fc.constantFrom(['x'], null),
+    i: fc.constantFrom(1, null),
+    b: fc.boolean(),
+    maybe: fc.constantFrom('m', null),
+  },
+  { requiredKeys: [] },
+);
+
+function outcome(work: () => unknown): unknown {
+  try {
+    return { args: work() };
+  } catch (error) {
+    return { error: (error as Error).message };
+  }
+}
+
+test('arguments are what graphql-js makes of them, the first time and every time after', () => {
+  fc.assert(
+    fc.property(
+      fc.tuple(...Object.keys(values).map(argument)),
+      fc.array(variables, { minLength: 2, maxLength: 4 }),
+      (given, rounds) => {
+        const text = given.filter(Boolean).join(', ');
+        const document = parse(
+          `query($s: String, $list: [String!], $i: Int, $b: Boolean, $maybe: String, $nothing: String) { f${text && `(${text})`} }`,
+        );
+        const operation = document.definitions[0] as OperationDefinitionNode;
+        const node = operation.selectionSet.selections[0] as FieldNode;
+        for (const inputs of rounds) {
+          const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
+          const expected = outcome(() => getArgumentValues(field, node, coerced));
+          expect(outcome(() => argumentsOf(field, node, coerced!))).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
