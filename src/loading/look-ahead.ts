@@ -1,12 +1,7 @@
-import { collectFields } from '@graphql-tools/utils';
-import {
-  type ExecutionArgs,
-  type FieldNode,
-  type GraphQLField,
-  getOperationAST,
-  getVariableValues,
-} from 'graphql';
+import { type ExecutionArgs, type FieldNode, type GraphQLField, getOperationAST } from 'graphql';
 import { argumentsOf } from './field-arguments.ts';
+import { variablesOf } from './operation-variables.ts';
+import { rootFieldsOf } from './root-fields.ts';
 
 /**
  * Says what a field will ask for, from its arguments alone, before it runs. It must have no effects; what it
@@ -47,30 +42,20 @@ export class LookAhead<Context, Request> {
   /** Looks at the whole operation. @returns what its fields will ask for. */
   plan({ schema, document, variableValues, operationName }: ExecutionArgs, context: Context): Request[] {
     const operation = getOperationAST(document, operationName);
-    const rootType = operation && schema.getRootType(operation.operation);
-    if (!operation || !rootType || operation.operation === 'subscription') return [];
-    const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
+    if (!operation || operation.operation === 'subscription') return [];
+    const variables = variablesOf(schema, operation, variableValues ?? {});
     // Wrong variables: the executor says so, and nothing runs.
-    if (!coerced) return [];
-    const fragments = Object.fromEntries(
-      document.definitions.flatMap((node) =>
-        node.kind === 'FragmentDefinition' ? [[node.name.value, node]] : [],
-      ),
-    );
-    const { fields } = collectFields(schema, fragments, coerced, rootType, operation.selectionSet);
+    if (!variables) return [];
     const requests: Request[] = [];
     let run: Run<Request> | undefined;
-    for (const [responseKey, nodes] of fields) {
-      const [node] = nodes as FieldNode[];
-      if (!node || node.name.value.startsWith('__')) continue;
-      const field = rootType.getFields()[node.name.value];
+    for (const { responseKey, node, field } of rootFieldsOf(schema, document, operation, variables)) {
       const gather = field?.extensions[gatherExtension] as Gather<Context, Request> | undefined;
       if (!field || !gather) {
         run = undefined;
         continue;
       }
       run ??= { requests: [], started: false };
-      const wish = gatherSafely(gather, field, node, coerced, context);
+      const wish = gatherSafely(gather, field, node, variables, context);
       this.#fields.set(responseKey, { run, wish });
       for (const request of wish?.requests ?? []) {
         run.requests.push(request);

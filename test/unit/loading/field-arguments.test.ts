@@ -9,6 +9,7 @@ import {
 } from 'graphql';
 import { expect, test } from 'vitest';
 import { argumentsOf } from '../../../src/loading/field-arguments.ts';
+import { variablesOf } from '../../../src/loading/operation-variables.ts';
 
 const schema = buildSchema(
   'type Query { f(text: String!, texts: [String!], n: Int, flag: Boolean = true, given: String! = "d"): Int }',
@@ -59,6 +60,40 @@ test('arguments are what graphql-js makes of them, the first time and every time
           const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
           const expected = outcome(() => getArgumentValues(field, node, coerced));
           expect(outcome(() => argumentsOf(field, node, coerced!))).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('variables are what graphql-js makes of them', () => {
+  const types = ['String!', '[String!]!', 'Boolean!', 'String', 'Int!', 'String! = "d"', '[String]'];
+  const value = fc.oneof(
+    fc.string(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.integer(),
+    fc.array(fc.oneof(fc.string(), fc.constant(null))),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(...types), { maxLength: 3 }),
+      fc.array(fc.dictionary(fc.constantFrom('v0', 'v1', 'v2'), value), { maxLength: 4 }),
+      (given, rounds) => {
+        const declared = given.map((type, i) => `$v${i}: ${type}`).join(' ');
+        const operation = parse(`query${declared && `(${declared})`} { f }`)
+          .definitions[0] as OperationDefinitionNode;
+        for (const inputs of rounds) {
+          const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
+          const found = variablesOf(schema, operation, inputs);
+          // What is not declared cannot be used, and may be there.
+          const used =
+            found &&
+            Object.fromEntries(
+              Object.entries(found).filter(([name]) => Number(name.slice(1)) < given.length),
+            );
+          expect(used).toEqual(coerced && { ...coerced });
         }
       },
     ),
