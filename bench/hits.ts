@@ -40,7 +40,7 @@ async function big(): Promise<void> {
     await post(`${bare}/set`, bytes);
     const ours = () => milliseconds(() => post(server + path, body));
     const floor = () => milliseconds(() => post(`${bare}/`, body));
-    for (let warm = 0; warm < 50; warm++) await Promise.all([ours(), floor()]);
+    for (let warm = 0; warm < 300; warm++) await Promise.all([ours(), floor()]);
     const times: Array<[number, number]> = [];
     for (let round = 0; round < rounds; round++) times.push([await ours(), await floor()]);
     const [a, b] = await Promise.all([

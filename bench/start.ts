@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { post } from './http-client.ts';
-import { machine, median, print, table } from './report.ts';
+import { machine, median, milliseconds, print, table } from './report.ts';
 
 interface Start {
   listeningMs: number;
@@ -48,32 +48,16 @@ async function start(command: string, args: string[]): Promise<Start> {
     url = /(http:\/\/[\d.:]+)\/graphql/.exec(output)?.[1];
   }
   const listeningMs = performance.now() - began;
-  const rss = async () =>
-    Number(/^process_resident_memory_bytes (\S+)/m.exec(await (await fetch(`${url}/metrics`)).text())![1]) /
-    1e6;
-  await post(`${url}/graphql`, JSON.stringify({ query: 'mutation { embed(text: "first") { dimension } }' }));
-  const answeredMs = performance.now() - began;
-  const loadedMb = await rss();
+  const embed = JSON.stringify({ query: 'mutation { embed(text: "first") { dimension } }' });
+  const restMb = await residentMb(url);
+  const embedMs = await milliseconds(() => post(`${url}/graphql`, embed));
+  const loadedMb = await residentMb(url);
   process.kill(-child.pid!, 'SIGTERM');
   await once(child, 'close');
-  return { listeningMs, answeredMs, restMb: await restingMb(command, args), loadedMb };
+  return { listeningMs, answeredMs: listeningMs + embedMs, restMb, loadedMb };
 }
 
-/** Resident memory of a server that nobody has asked for anything. */
-async function restingMb(command: string, args: string[]): Promise<number> {
-  const child = spawn(command, args, {
-    env: { ...process.env, PORT: '0', OPENAI_API_KEY: '' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-  });
-  let output = '';
-  let url: string | undefined;
-  while (!url) {
-    output += (await once(child.stdout, 'data'))[0];
-    url = /(http:\/\/[\d.:]+)\/graphql/.exec(output)?.[1];
-  }
+async function residentMb(url: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  process.kill(-child.pid!, 'SIGTERM');
-  await once(child, 'close');
   return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)![1]) / 1e6;
 }

@@ -38,13 +38,23 @@ export async function readParams(
   return params;
 }
 
-/** What is JSON in a query string has to be JSON. @throws WrongBody */
-export function checkQueryString(url = ''): void {
-  const parameters = new URLSearchParams(url.slice(url.indexOf('?') + 1));
-  for (const name of ['variables', 'extensions']) {
-    const value = parameters.get(name);
-    if (value) parseJson(value, `The parameter ${name} is not JSON.`);
-  }
+/** Reads the operation out of a query string. @throws WrongBody where what should be JSON is not */
+export function readQueryString(url = ''): GraphQLParams {
+  const given = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '');
+  const json = (name: string) => {
+    const text = given.get(name);
+    return text
+      ? (parseJson(text, `The parameter ${name} is not JSON.`) as Record<string, unknown>)
+      : undefined;
+  };
+  const [query, operationName] = [given.get('query'), given.get('operationName')];
+  const [variables, extensions] = [json('variables'), json('extensions')];
+  return {
+    ...(query === null ? {} : { query }),
+    ...(operationName === null ? {} : { operationName }),
+    ...(variables === undefined ? {} : { variables }),
+    ...(extensions === undefined ? {} : { extensions }),
+  };
 }
 
 function parseJson(text: string, otherwise: string): unknown {

@@ -12,13 +12,14 @@ import { BodyTooLarge } from '../buffers.ts';
 import { retryAfter, sendBytes } from '../respond.ts';
 import type { Handler } from '../server.ts';
 import { type AnswerType, headOf, type Negotiated, negotiate, toSentError } from './answer.ts';
-import { checkQueryString, readParams, WrongBody } from './body.ts';
+import { readParams, readQueryString, WrongBody } from './body.ts';
 import { codeErrors } from './use-coded-errors.ts';
 import { createEngine, type Engine, type GraphQLCaller } from './yoga.ts';
 
 /**
- * GraphQL over HTTP. A POST that wants a whole answer is read and written here, without the detour over Fetch's
- * Request and Response; everything else (GET, server-sent events, other methods) is Yoga's. The engine is the same.
+ * GraphQL over HTTP. What wants a whole answer is read and written here, without the detour over Fetch's Request and
+ * Response, and so that what a slow reader leaves behind is known; answers that come piece by piece are Yoga's. The
+ * engine is the same.
  */
 export function createGraphQLHandler(
   services: Services,
@@ -30,13 +31,13 @@ export function createGraphQLHandler(
   return async (request, response, caller) => {
     const wanted = negotiate(request.headers.accept);
     try {
-      if (request.method !== 'POST') {
-        checkQueryString(request.url);
-        return await engine(request, response, caller);
-      }
-      const params = await readParams(request, config.maxBodyBytes, caller.buffer);
+      if (request.method === 'HEAD') return await engine(request, response, caller);
+      const isPost = request.method === 'POST';
+      const params = isPost
+        ? await readParams(request, config.maxBodyBytes, caller.buffer)
+        : readQueryString(request.url);
       if (wanted === 'stream' || mayStream(params.query))
-        return await engine(Object.assign(request, { body: params }), response, caller);
+        return await engine(isPost ? Object.assign(request, { body: params }) : request, response, caller);
       if (wanted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
       const vectors = splicedForms(services.encoded);
       const result = codeErrors(await run(engine, params, request, response, { ...caller, vectors }), log);
