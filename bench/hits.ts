@@ -9,6 +9,8 @@ import { startBareYoga, startBenchProvider, startScript, startServer } from './p
 import { machine, median, milliseconds, print, table } from './report.ts';
 
 const rounds = 200;
+/** Requests before it counts: V8 goes on compiling for about so many. */
+const warmups = 1_500;
 const seconds = Number(process.argv[2] ?? 4);
 const texts = Array.from({ length: 100 }, (_, i) => `cached text ${i}`);
 
@@ -40,7 +42,7 @@ async function big(): Promise<void> {
     await post(`${bare}/set`, bytes);
     const ours = () => milliseconds(() => post(server + path, body));
     const floor = () => milliseconds(() => post(`${bare}/`, body));
-    for (let warm = 0; warm < 300; warm++) await Promise.all([ours(), floor()]);
+    for (let warm = 0; warm < warmups; warm++) await Promise.all([ours(), floor()]);
     const times: Array<[number, number]> = [];
     for (let round = 0; round < rounds; round++) times.push([await ours(), await floor()]);
     const [a, b] = await Promise.all([
