@@ -25,7 +25,7 @@ import { createGraphQLHandler } from './http/graphql/handler.ts';
 import { graphqlPath } from './http/graphql/yoga.ts';
 import { createReadiness, health } from './http/health.ts';
 import { createMetricsPage } from './http/metrics.ts';
-import { createEmbeddingsHandler } from './http/openai/embeddings.ts';
+import { createEmbeddingsHandler, embeddingsPath } from './http/openai/embeddings.ts';
 import { sendOpenAIError } from './http/openai/errors.ts';
 import { createModelsHandler, modelsPath } from './http/openai/models.ts';
 import { createHttpServer, type Route } from './http/server.ts';
@@ -127,7 +127,7 @@ export async function createApp({
     },
     ...dashboardRoutes(),
     {
-      path: '/v1/embeddings',
+      path: embeddingsPath,
       methods: ['POST'],
       guarded: true,
       sendError: (response, error, status) => sendOpenAIError(response, error, { status }),

@@ -6,6 +6,26 @@ export type Log = Logger;
 /** JSON lines on stdout, or lines for a person where stdout is a terminal. */
 export function createLog(level: string, terminal = process.stdout.isTTY === true): Log {
   const options = { level, base: undefined };
-  if (!terminal) return pino(options);
-  return pino(options, pretty({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' }));
+  return pino(options, terminal ? prettyLines() : stdout());
 }
+
+function prettyLines() {
+  return pretty({
+    colorize: true,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss',
+    destination: stdout(),
+  });
+}
+
+/**
+ * Not pino's own writer: when whoever reads the log has gone, that waits at the end of the process for a pipe that
+ * nobody will read any more, and the process never ends. Here such lines are lost, and nothing else.
+ */
+function stdout(): NodeJS.WriteStream {
+  if (!process.stdout.listeners('error').includes(ignoreLostReader))
+    process.stdout.on('error', ignoreLostReader);
+  return process.stdout;
+}
+
+function ignoreLostReader(): void {}

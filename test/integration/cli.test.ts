@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -135,6 +136,22 @@ describe('a server process', () => {
       answers.map(() => ({ data: { embed: { dimension: 1_536 } } })),
     );
     expect((await server.finished).code).toBe(0);
+    await provider.close();
+  });
+
+  test('ends in time also when nobody reads its log any more', async () => {
+    const provider = await startProvider();
+    const server = await serveEmbedQL(provider.env);
+    server.process.stdout!.destroy();
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'mutation { embed(text: "unlogged") { dimension } }' }),
+    });
+    expect(await response.json()).toEqual({ data: { embed: { dimension: 1_536 } } });
+    server.process.kill('SIGTERM');
+    const [code] = await once(server.process, 'exit');
+    expect(code).toBe(0);
     await provider.close();
   });
 

@@ -27,7 +27,7 @@ export async function readParams(
   if (!/^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
     throw wrong(415, 'Send the operation as JSON, with "content-type: application/json".');
   const body = await readBody(request, limit, buffer);
-  const params = parseJson(body.toString('utf8'), 'The body is not JSON.');
+  const params = parseJson(body.toString('utf8').replace(/^\uFEFF/, ''), 'The body is not JSON.');
   if (
     typeof params !== 'object' ||
     params === null ||

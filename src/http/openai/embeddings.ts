@@ -28,6 +28,8 @@ const bodySchema = z.object({
   dimensions: z.int().nullish(),
 });
 
+export const embeddingsPath = '/v1/embeddings';
+
 /**
  * OpenAI's embeddings endpoint, over the same embedder as everything else. As with OpenAI, a text that is too long
  * or refused fails the whole request.
@@ -35,6 +37,11 @@ const bodySchema = z.object({
 export function createEmbeddingsHandler(services: Services, maxBodyBytes: number, log: Log): Handler {
   return async (request, response, caller) => {
     const started = performance.now();
+    const report = (outcome: object) => {
+      const { requestId, key } = caller;
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      log.info({ requestId, key, operation: embeddingsPath, ...outcome, ms }, 'operation');
+    };
     const gone = new AbortController();
     response.once('close', () => {
       if (!response.writableEnded) gone.abort();
@@ -50,9 +57,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const tally = new FiguresTally();
       tally.add(embedded);
       tellFigures(caller, tally.figures);
-      const { requestId, key } = caller;
-      const ms = Math.round((performance.now() - started) * 10) / 10;
-      log.info({ requestId, key, operation: request.url, ...tally.figures, ms }, 'operation');
+      report(tally.figures);
       const forms = splicedForms(services.encoded);
       const list = listOf(embedded, wish, encoding === 'base64' ? forms.base64 : forms.numbers);
       const body = forms.write(list, caller.allocate);
@@ -66,9 +71,10 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
           status: 413,
         });
       }
-      sendOpenAIError(response, toEmbedQLError(error), {
-        param: error instanceof WrongParameter ? error.param : null,
-      });
+      const shown = toEmbedQLError(error);
+      report({ errors: 1, code: shown.code });
+      if (shown !== error) log.error({ err: error, path: embeddingsPath }, 'internal error');
+      sendOpenAIError(response, shown, { param: error instanceof WrongParameter ? error.param : null });
     }
   };
 }

@@ -4,11 +4,22 @@ import { type Encoded, Encoder, type EncoderOptions, type LocalFit } from './enc
 
 // Runs in worker threads of its own, as many for each loaded model as share the cores.
 
-// On Linux this is the priority of this thread alone, and of those that ONNX Runtime starts from it: whoever waits for a
-// cached answer does not wait for the cores as well.
 const behindTheEventLoop = 10;
-if (process.platform === 'linux') setPriority(0, behindTheEventLoop);
 
+/**
+ * On Linux the priority is that of this thread alone, and of those that ONNX Runtime starts from it: whoever waits for a
+ * cached answer does not wait for the cores as well. Where that is forbidden it computes all the same.
+ */
+function yieldToTheEventLoop(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(0, behindTheEventLoop);
+  } catch {
+    // A sandbox that does not know of priorities.
+  }
+}
+
+yieldToTheEventLoop();
 const loading = Encoder.load(workerData as EncoderOptions);
 
 /** Resolves once the model is in memory. */
