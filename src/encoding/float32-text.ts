@@ -26,9 +26,32 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
     const places = Math.max(0, decimals);
     const scale = powersOfTen[places]!;
     const digits = Math.round(magnitude * scale);
-    if (Math.fround(digits / scale) === magnitude) return writeDecimal(digits, places, out, end);
+    if (Math.fround(digits / scale) !== magnitude) continue;
+    return tries === 0
+      ? writeShorter(magnitude, digits, places, out, end)
+      : writeDecimal(digits, places, out, end);
   }
   return writeRare(magnitude, out, end);
+}
+
+/** Seven digits are enough. Where fewer are, they are not always the same without zeros at the end: seven were rounded. */
+function writeShorter(
+  magnitude: number,
+  enough: number,
+  decimals: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  let digits = enough;
+  let places = decimals;
+  while (places > 0) {
+    const scale = powersOfTen[places - 1]!;
+    const fewer = Math.round(magnitude * scale);
+    if (Math.fround(fewer / scale) !== magnitude) break;
+    digits = fewer;
+    places--;
+  }
+  return writeDecimal(digits, places, out, at);
 }
 
 /** Where the first digit stands: 0 for 1 to 10, -1 for 0.1 to 1. */

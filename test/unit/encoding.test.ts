@@ -34,6 +34,8 @@ describe('a float32 as text', () => {
     [Math.fround(0.012345679), '0.012345679'],
     [Math.fround(1e-7), '1e-7'],
     [16_777_216, '16777216'],
+    // Seven digits round to 0.0009831931.
+    [Math.fround(0.000983193051069975), '0.000983193'],
     [Math.fround(123_456.7), '123456.7'],
     [2 ** -149, '1e-45'],
   ])('%d is %s', (value, text) => {
