@@ -13,6 +13,8 @@ export default defineConfig({
     reporters: ['default', ['json', { outputFile: 'coverage/tests.json' }]],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // No test is about how fast this machine is.
+    expect: { poll: { timeout: 20_000 } },
     coverage: {
       enabled: process.env['COVERAGE'] === '1',
       provider: 'v8',
