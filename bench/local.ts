@@ -10,7 +10,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { post } from './http-client.ts';
-import { startServer } from './processes.ts';
+import { metric, startServer } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
 
 const rounds = 3;
@@ -107,8 +107,7 @@ async function eventLoop(): Promise<void> {
 
 /** Milliseconds that the server's event loop was late, since the last time this was asked. */
 async function lagP99(): Promise<number> {
-  const metrics = await (await fetch(`${server}/metrics`)).text();
-  return Number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(metrics)![1]) * 1_000 - resolutionMs;
+  return (await metric(server, 'nodejs_eventloop_lag_p99_seconds')) * 1_000 - resolutionMs;
 }
 
 /** How often a second `work` is done by so many clients, each after the other. */

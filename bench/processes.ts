@@ -62,6 +62,12 @@ export function startScript(name: string, args: readonly string[], ready: RegExp
   return start(['--import', 'tsx', file, ...args], { NODE_ENV: 'production' }, ready);
 }
 
+/** One figure of a server's `/metrics`. */
+export async function metric(url: string, name: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(metrics)![1]);
+}
+
 /** Sends an operation and gives back its data. @throws where it has errors. */
 export async function graphql(
   url: string,

@@ -8,7 +8,7 @@ import path from 'node:path';
 import autocannon from 'autocannon';
 import { startRedis } from '../test/support/redis-server.ts';
 import { post } from './http-client.ts';
-import { startBenchProvider, startServer } from './processes.ts';
+import { metric, startBenchProvider, startServer } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
 
 const provider = await startBenchProvider(0);
@@ -57,9 +57,7 @@ async function batches(): Promise<void> {
     batch++;
     return Array.from({ length: count }, (_, i) => `batch ${batch} text ${i}`);
   };
-  const rss = async () =>
-    Number(/^process_resident_memory_bytes (\S+)/m.exec(await (await fetch(`${url}/metrics`)).text())![1]) /
-    1e6;
+  const rss = async () => (await metric(url, 'process_resident_memory_bytes')) / 1e6;
   for (let warm = 0; warm < 300; warm++) await ask(fresh(100), 'short');
   const rows: string[][] = [];
   for (const [model, sizes] of [

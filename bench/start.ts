@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { post } from './http-client.ts';
+import { metric } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
 
 interface Start {
@@ -58,6 +59,5 @@ async function start(command: string, args: string[]): Promise<Start> {
 }
 
 async function residentMb(url: string): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)![1]) / 1e6;
+  return (await metric(url, 'process_resident_memory_bytes')) / 1e6;
 }

@@ -57,7 +57,11 @@ export const tooMuchBuffered = new EmbedQLError(
 export class BrokenOff extends Error {}
 
 /** A body that is larger than allowed. The rest of it has not been read. */
-export class BodyTooLarge extends Error {}
+export class BodyTooLarge extends EmbedQLError {
+  constructor() {
+    super('BAD_USER_INPUT', 'The body is larger than EMBEDQL_MAX_BODY_BYTES.');
+  }
+}
 
 /**
  * Reads a body of at most `limit` bytes.

@@ -2,14 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
-import { badUserInput, EmbedQLError } from '../../embedder/errors.ts';
+import { EmbedQLError } from '../../embedder/errors.ts';
 import { type SplicedForms, splicedForms } from '../../encoding/vector-forms.ts';
 import { codedError } from '../../schema/coded-error.ts';
 import type { Services } from '../../schema/context.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Tracing } from '../../telemetry/tracing.ts';
 import { BodyTooLarge } from '../buffers.ts';
-import { retryAfter, sendBytes } from '../respond.ts';
+import { goneSignal } from '../gone.ts';
+import { errorBody, retryAfter, sendBytes } from '../respond.ts';
 import type { Handler } from '../server.ts';
 import { type AnswerType, headOf, type Negotiated, negotiate, toSentError } from './answer.ts';
 import { readParams, readQueryString, WrongBody } from './body.ts';
@@ -62,12 +63,12 @@ async function run(
   response: ServerResponse,
   caller: GraphQLCaller,
 ): Promise<ExecutionResult> {
-  const gone = new AbortController();
-  response.once('close', () => {
-    if (!response.writableEnded) gone.abort();
-  });
   // All of a Request that Yoga's plugins look at.
-  const request = { method, headers: { get: (name: string) => headers[name] ?? null }, signal: gone.signal };
+  const request = {
+    method,
+    headers: { get: (name: string) => headers[name] ?? null },
+    signal: goneSignal(response),
+  };
   try {
     const result = await engine.getResultForParams(
       { params, request: request as unknown as Request },
@@ -105,14 +106,12 @@ function refuse(
   // The rest of the body may be under way, and is not read.
   if (!request.complete) response.setHeader('connection', 'close');
   const type = wanted === 'application/graphql-response+json' ? wanted : 'application/json';
-  const body = JSON.stringify({ errors: [toSentError(codedError(shown))] });
-  sendBytes(response, status, `${type}; charset=utf-8`, body, retryAfter(shown));
+  sendBytes(response, status, `${type}; charset=utf-8`, errorBody(shown), retryAfter(shown));
 }
 
 function explain(error: unknown): { status: number; shown: EmbedQLError } {
   if (error instanceof WrongBody) return { status: error.status, shown: error };
-  if (error instanceof BodyTooLarge)
-    return { status: 413, shown: badUserInput('The body is larger than EMBEDQL_MAX_BODY_BYTES.') };
+  if (error instanceof BodyTooLarge) return { status: 413, shown: error };
   if (error instanceof EmbedQLError && error.code === 'OVERLOADED') return { status: 503, shown: error };
   throw error;
 }

@@ -11,6 +11,7 @@ import { isKept } from '../../schema/embedding.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { BodyTooLarge, BrokenOff, readBody } from '../buffers.ts';
 import { tellFigures } from '../figures.ts';
+import { goneSignal } from '../gone.ts';
 import { sendBytes } from '../respond.ts';
 import type { Handler } from '../server.ts';
 import { sendOpenAIError } from './errors.ts';
@@ -42,15 +43,12 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const ms = Math.round((performance.now() - started) * 10) / 10;
       log.info({ requestId, key, operation: embeddingsPath, ...outcome, ms }, 'operation');
     };
-    const gone = new AbortController();
-    response.once('close', () => {
-      if (!response.writableEnded) gone.abort();
-    });
+    const signal = goneSignal(response);
     try {
       const { wish, encoding } = read(await readBody(request, maxBodyBytes, caller.buffer), services);
       const payer = services.admission.payer(caller.key);
       await services.admission.admit(wish.requests, payer, 'The request has');
-      const answers = await services.embedder.embedMany(wish.requests, { signal: gone.signal, payer });
+      const answers = await services.embedder.embedMany(wish.requests, { signal, payer });
       const failure = answers.find((answer) => answer instanceof Error);
       if (failure) throw failure;
       const embedded = answers as Answer[];
@@ -66,11 +64,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       if (error instanceof BrokenOff) throw error;
       // The rest of the body may be under way, and is not read.
       if (!request.complete) response.setHeader('connection', 'close');
-      if (error instanceof BodyTooLarge) {
-        return sendOpenAIError(response, badUserInput('The body is larger than EMBEDQL_MAX_BODY_BYTES.'), {
-          status: 413,
-        });
-      }
+      if (error instanceof BodyTooLarge) return sendOpenAIError(response, error, { status: 413 });
       const shown = toEmbedQLError(error);
       report({ errors: 1, code: shown.code });
       if (shown !== error) log.error({ err: error, path: embeddingsPath }, 'internal error');
