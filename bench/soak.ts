@@ -2,7 +2,7 @@
 // Prints requests, failures by code, the slope of the memory and the event loop's delay. Ends with 1 where a vector was
 // wrong or a request failed in a way that the contract does not name.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { vectorToBase64 } from '../src/embedder/vectors.ts';
+import { vectorToBase64 } from '../src/core/vectors.ts';
 import { collectable, metricsOfLiveObjects, serveEmbedQL } from '../test/support/processes.ts';
 import {
   type ProviderServer,

@@ -1,4 +1,4 @@
-import { EmbedQLError, InputRefusedError } from '../../src/embedder/errors.ts';
+import { EmbedQLError, InputRefusedError } from '../../src/core/errors.ts';
 import type { Provider } from '../../src/providers/provider.ts';
 
 /** A made-up service: POST {"texts": […]} answers {"vectors": [[…]], "tokens": […]}. */

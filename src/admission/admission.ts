@@ -1,6 +1,6 @@
-import type { ModelRequest } from '../embedder/embedder.ts';
-import { EmbedQLError, tooManyTexts } from '../embedder/errors.ts';
-import type { Payer } from '../embedder/payer.ts';
+import type { ModelRequest } from '../core/embedder.ts';
+import { EmbedQLError, tooManyTexts } from '../core/errors.ts';
+import type { Payer } from '../core/payer.ts';
 import { countTokensBeyond } from './count-tokens.ts';
 import type { KeyBudgets } from './key-budgets.ts';
 

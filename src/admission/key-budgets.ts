@@ -5,8 +5,8 @@ import {
   RateLimiterRedis,
   type RateLimiterRes,
 } from 'rate-limiter-flexible';
-import { EmbedQLError } from '../embedder/errors.ts';
-import type { Payer } from '../embedder/payer.ts';
+import { EmbedQLError } from '../core/errors.ts';
+import type { Payer } from '../core/payer.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
 
 /** Money is counted in whole billionths of a dollar, so that a million small costs lose nothing to rounding. */

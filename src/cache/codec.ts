@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { CachedVector } from '../embedder/cache.ts';
-import { isFiniteVector, vectorFromBytes, vectorToBytes } from '../embedder/vectors.ts';
+import type { CachedVector } from '../core/cache.ts';
+import { isFiniteVector, vectorFromBytes, vectorToBytes } from '../core/vectors.ts';
 
 /** A vector as it lies in Redis. */
 export interface StoredVector extends CachedVector {

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Cache, CachedVector, CacheHit } from '../embedder/cache.ts';
+import type { Cache, CachedVector, CacheHit } from '../core/cache.ts';
 
 export interface MemoryCacheOptions {
   /** Bytes that entries may take up together, keys and bookkeeping included. */

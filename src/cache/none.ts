@@ -1,4 +1,4 @@
-import type { Cache } from '../embedder/cache.ts';
+import type { Cache } from '../core/cache.ts';
 
 /** The cache of somebody who wants none. */
 export const noCache: Cache = {

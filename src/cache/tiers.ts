@@ -1,4 +1,4 @@
-import type { Cache, CacheBackend, CachedVector, CacheHit } from '../embedder/cache.ts';
+import type { Cache, CacheBackend, CachedVector, CacheHit } from '../core/cache.ts';
 import type { MemoryCache } from './memory.ts';
 import type { RedisTier } from './redis/redis-tier.ts';
 

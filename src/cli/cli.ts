@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { ConfigError, type Environment, readConfig } from '../config/config.ts';
-import { EmbedQLError } from '../embedder/errors.ts';
-import { serve } from '../main.ts';
-import { createLog } from '../telemetry/log.ts';
+import { EmbedQLError } from '../core/errors.ts';
+import { serve } from './serve.ts';
+import { createLog } from '../telemetry/pino.ts';
 import { version } from '../version.ts';
 import { cacheStats, clearCache } from './cache.ts';
 import { listModels } from './models.ts';

@@ -1,6 +1,6 @@
 import { modelSpecs } from '../app.ts';
 import type { Config, Environment } from '../config/config.ts';
-import type { ModelSpec } from '../embedder/model.ts';
+import type { ModelSpec } from '../core/model.ts';
 import { findWeights } from '../providers/local/weights/folder.ts';
 import { keyVariable } from '../providers/openai/key-variable.ts';
 import { table } from './table.ts';

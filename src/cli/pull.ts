@@ -1,11 +1,11 @@
 import { modelSpecs } from '../app.ts';
 import type { Config, Environment } from '../config/config.ts';
-import { badUserInput } from '../embedder/errors.ts';
-import { shortName } from '../embedder/model.ts';
+import { badUserInput } from '../core/errors.ts';
+import { shortName } from '../core/model.ts';
 import { localSources } from '../providers/local/index.ts';
 import { provisionWeights } from '../providers/local/weights/provision.ts';
-import { createLog } from '../telemetry/log.ts';
-import { createProgress } from '../telemetry/progress.ts';
+import { createLog } from '../telemetry/pino.ts';
+import { createProgress } from './progress.ts';
 
 /** Makes the weights of a local model be there. @returns what to tell. @throws EmbedQLError */
 export async function pullModel(name: string, config: Config, env: Environment): Promise<string> {

@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { type App, createApp } from '../app.ts';
 import { type Config, ConfigError, type Environment } from '../config/config.ts';
-import type { ModelRequest } from '../embedder/embedder.ts';
-import { EmbedQLError } from '../embedder/errors.ts';
-import type { EmbeddingModel } from '../embedder/model.ts';
-import { createLog } from '../telemetry/log.ts';
-import { createProgress } from '../telemetry/progress.ts';
+import type { ModelRequest } from '../core/embedder.ts';
+import { EmbedQLError } from '../core/errors.ts';
+import type { EmbeddingModel } from '../core/model.ts';
+import { createLog } from '../telemetry/pino.ts';
+import { createProgress } from './progress.ts';
 import { openTexts, type TextLine } from './text-lines.ts';
 
 export interface WarmOptions {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type KeyLimits, parseKeyLimits } from '../admission/key-limits.ts';
-import type { NamedKey } from '../http/auth.ts';
+import type { NamedKey } from '../admission/keys.ts';
 
 /** One environment variable: how it is read, and what to show somebody who got it wrong. */
 export interface Variable<Value> {

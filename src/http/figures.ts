@@ -1,4 +1,4 @@
-import type { OperationFigures } from '../loading/operation-figures.ts';
+import type { OperationFigures } from '../core/operation-figures.ts';
 
 /** Puts what was asked for, and what that came to, on the answer. */
 export function tellFigures(

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { EmbedQLError } from '../embedder/errors.ts';
+import type { EmbedQLError } from '../core/errors.ts';
 
 type Headers = Record<string, string>;
 

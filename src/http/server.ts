@@ -8,12 +8,12 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { badUserInput, EmbedQLError, toEmbedQLError } from '../embedder/errors.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Authenticate, Identity } from './auth.ts';
-import { BrokenOff, Buffers, type RequestBuffer, tooMuchBuffered } from './buffers.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError } from '../core/errors.ts';
+import type { Log } from '../telemetry/pino.ts';
+import type { Authenticate, Identity } from '../admission/keys.ts';
+import { BrokenOff, Buffers, type RequestBuffer, tooMuchBuffered } from './body.ts';
 import { Connections } from './connections.ts';
-import { createCrossOriginCheck } from './cross-origin.ts';
+import { createCrossOriginCheck } from './browsers.ts';
 import { OutputBuffers } from './output-buffers.ts';
 import { sendError } from './respond.ts';
 import { setSafeHeaders } from './safe-headers.ts';

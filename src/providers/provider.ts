@@ -1,6 +1,6 @@
-import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../embedder/model.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Progress } from '../telemetry/progress.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../core/model.ts';
+import type { Log } from '../telemetry/pino.ts';
+import type { Progress } from '../cli/progress.ts';
 
 /** What every provider may need to open a model. */
 export interface ProviderContext {

@@ -1,9 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AdmissionEvents } from '../admission/admission.ts';
-import { costOf } from '../embedder/accounting.ts';
-import type { CacheEvents } from '../embedder/cache.ts';
-import type { EmbedderEvents, ProviderCall } from '../embedder/events.ts';
-import type { ModelSpec } from '../embedder/model.ts';
+import { costOf } from '../core/accounting.ts';
+import type { CacheEvents } from '../core/cache.ts';
+import type { EmbedderEvents, ProviderCall } from '../core/events.ts';
+import type { ModelSpec } from '../core/model.ts';
 
 export interface PrometheusOptions {
   specs: readonly ModelSpec[];

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Environment } from '../config/config.ts';
-import { noTracer, type Tracer } from '../embedder/tracing.ts';
+import { noTracer, type Tracer } from '../core/tracing.ts';
 import { version } from '../version.ts';
 
 export interface Tracing {

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { errorCodes } from '../../src/embedder/errors.ts';
+import { errorCodes } from '../../src/core/errors.ts';
 import { type FuzzCase, fuzzCase, rawBytes } from '../support/fuzz.ts';
 import { collectable, metricsOfLiveObjects, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';

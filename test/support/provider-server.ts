@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countTokens } from 'gpt-tokenizer/encoding/cl100k_base';
-import { vectorToBase64 } from '../../src/embedder/vectors.ts';
+import { vectorToBase64 } from '../../src/core/vectors.ts';
 
 /** A call as the provider saw it. */
 export interface SeenCall {

@@ -1,4 +1,4 @@
-import { vectorFromBytes } from '../../src/embedder/vectors.ts';
+import { vectorFromBytes } from '../../src/core/vectors.ts';
 
 export function decode(base64: string): Float32Array {
   return vectorFromBytes(Buffer.from(base64, 'base64'));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import { readModelsFile as readFileOf } from '../../src/config/models-file.ts';
+import { readModelsFile as readFileOf } from '../../src/models/file.ts';
 import { providers } from '../../src/providers/registry.ts';
 
 const readModelsFile = (file: string) =>

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CachedVector, CacheEvents } from '../../embedder/cache.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { CachedVector, CacheEvents } from '../../core/cache.ts';
+import type { Log } from '../../telemetry/pino.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
 import type { RedisCommands } from './commands.ts';
 import { errorWord } from './error-word.ts';

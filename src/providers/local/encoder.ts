@@ -8,7 +8,7 @@ import {
   type PreTrainedTokenizer,
   Tensor,
 } from '@huggingface/transformers';
-import { growUntil } from '../../embedder/measure.ts';
+import { growUntil } from '../text.ts';
 import { microBatches } from './micro-batches.ts';
 
 export interface EncoderOptions {

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
-import { EmbedQLError, toEmbedQLError } from '../../embedder/errors.ts';
-import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
+import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
 import { shares } from './shares.ts';

@@ -1,6 +1,6 @@
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
-import { EmbedQLError, InputRefusedError } from '../../embedder/errors.ts';
-import type { ModelSpec } from '../../embedder/model.ts';
+import { EmbedQLError, InputRefusedError } from '../../core/errors.ts';
+import type { ModelSpec } from '../../core/model.ts';
 
 /** Statuses by which a provider refuses what it was given, as opposed to who asks or when. */
 const inputStatuses = new Set([400, 413, 422]);

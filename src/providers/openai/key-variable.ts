@@ -1,4 +1,4 @@
-import type { ModelSpec } from '../../embedder/model.ts';
+import type { ModelSpec } from '../../core/model.ts';
 
 /**
  * The variable that holds a model's key; undefined where its server wants none. OpenAI's key goes to OpenAI alone:

@@ -1,6 +1,6 @@
 import OpenAI, { APIError } from 'openai';
-import { EmbedQLError } from '../../embedder/errors.ts';
-import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../embedder/model.ts';
+import { EmbedQLError } from '../../core/errors.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import { describeFailure } from './failures.ts';
 import { keyVariable } from './key-variable.ts';

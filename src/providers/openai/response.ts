@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { EmbedQLError } from '../../embedder/errors.ts';
-import type { ModelSpec } from '../../embedder/model.ts';
-import { isFiniteVector, vectorFromBase64 } from '../../embedder/vectors.ts';
+import { EmbedQLError } from '../../core/errors.ts';
+import type { ModelSpec } from '../../core/model.ts';
+import { isFiniteVector, vectorFromBase64 } from '../../core/vectors.ts';
 
 /** What an OpenAI-compatible server answers, base64 or not; nothing of it is trusted. */
 const responseSchema = z.object({

@@ -1,5 +1,5 @@
-import { sliceWhole } from '../../embedder/measure.ts';
-import { mapInSlices } from '../../embedder/slices.ts';
+import { sliceWhole } from '../text.ts';
+import { mapInSlices } from '../slices.ts';
 
 type Encoding = typeof import('gpt-tokenizer/encoding/cl100k_base');
 

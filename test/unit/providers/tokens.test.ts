@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { microBatches } from '../../../src/providers/local/micro-batches.ts';
 import { readRetryAfter } from '../../../src/providers/openai/failures.ts';
 import { apportion, countEach, cutEachToTokens } from '../../../src/providers/openai/tokens.ts';
-import { AdaptiveLimit } from '../../../src/providers/reliability/adaptive-limit.ts';
-import { Pause } from '../../../src/providers/reliability/pause.ts';
+import { AdaptiveLimit } from '../../../src/providers/dependable/adaptive-limit.ts';
+import { Pause } from '../../../src/providers/dependable/pause.ts';
 
 const plain = (text: string) => countTokens(text, { disallowedSpecial: new Set() });
 

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createLog } from '../../../src/telemetry/log.ts';
-import { createProgress, silentProgress } from '../../../src/telemetry/progress.ts';
+import { createLog } from '../../../src/telemetry/pino.ts';
+import { createProgress, silentProgress } from '../../../src/cli/progress.ts';
 
 describe('progress', () => {
   afterEach(() => void vi.restoreAllMocks());

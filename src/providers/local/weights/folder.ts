@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ModelSpec } from '../../../embedder/model.ts';
+import type { ModelSpec } from '../../../core/model.ts';
 
 /** Weights on this disk, in the layout that transformers.js reads. */
 export interface Weights {

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import type { ModelSpec } from '../../../embedder/model.ts';
+import type { ModelSpec } from '../../../core/model.ts';
 import { knownDtypes, onnxFileName } from './folder.ts';
 import type { WeightsSource } from './source.ts';
 

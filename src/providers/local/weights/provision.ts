@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import lockfile from 'proper-lockfile';
-import { EmbedQLError } from '../../../embedder/errors.ts';
-import type { ModelSpec } from '../../../embedder/model.ts';
-import type { Log } from '../../../telemetry/log.ts';
-import type { Progress } from '../../../telemetry/progress.ts';
+import { EmbedQLError } from '../../../core/errors.ts';
+import type { ModelSpec } from '../../../core/model.ts';
+import type { Log } from '../../../telemetry/pino.ts';
+import type { Progress } from '../../../cli/progress.ts';
 import { findWeights, targetFolder, type Weights } from './folder.ts';
 import type { WeightsSource } from './source.ts';
 

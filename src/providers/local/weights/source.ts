@@ -1,5 +1,5 @@
-import type { ModelSpec } from '../../../embedder/model.ts';
-import type { ProgressTask } from '../../../telemetry/progress.ts';
+import type { ModelSpec } from '../../../core/model.ts';
+import type { ProgressTask } from '../../../cli/progress.ts';
 
 /** Somewhere that weights can be fetched from. */
 export interface WeightsSource {

@@ -1,0 +1,60 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Role } from '../doors/graphql/context.ts';
+
+/** A key and the name that it has in metrics and logs. */
+export interface NamedKey {
+  name: string;
+  key: string;
+}
+
+export interface Keys {
+  apiKeys: readonly NamedKey[];
+  adminKeys: readonly NamedKey[];
+}
+
+/** What is known of somebody by the key they showed. */
+export interface Identity {
+  role: Role;
+  /** The name of the key; `anonymous` where none was shown or it is not one of ours. */
+  key: string;
+}
+
+/** Says what the one who shows this `Authorization` header may do; undefined: nothing. */
+export type Authenticate = (authorization: string | undefined) => Identity | undefined;
+
+/**
+ * Without any keys everybody is an admin. API keys are then wanted from everybody; admin keys alone are wanted
+ * only for what needs an admin. Compares digests in constant time, against every key.
+ */
+export function createAuthenticate({ apiKeys, adminKeys }: Keys): Authenticate {
+  const api = apiKeys.map(digested);
+  const admin = adminKeys.map(digested);
+  const anonymousRole: Role | undefined = api.length > 0 ? undefined : admin.length > 0 ? 'client' : 'admin';
+  const anonymous = anonymousRole && { role: anonymousRole, key: 'anonymous' };
+  const withApiKey: Role = admin.length > 0 ? 'client' : 'admin';
+  return (authorization) => {
+    if (api.length === 0 && admin.length === 0) return anonymous;
+    const [, key] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
+    if (key === undefined) return anonymous;
+    const shown = digest(key);
+    const adminName = find(shown, admin);
+    const apiName = find(shown, api);
+    if (adminName !== undefined) return { role: 'admin', key: adminName };
+    return apiName === undefined ? anonymous : { role: withApiKey, key: apiName };
+  };
+}
+
+function digest(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
+
+function digested({ name, key }: NamedKey): { name: string; digest: Buffer } {
+  return { name, digest: digest(key) };
+}
+
+function find(shown: Buffer, known: ReadonlyArray<{ name: string; digest: Buffer }>): string | undefined {
+  let found: string | undefined;
+  // All of them, so that the time says nothing about which one it was.
+  for (const candidate of known) if (timingSafeEqual(shown, candidate.digest)) found ??= candidate.name;
+  return found;
+}

@@ -1,0 +1,53 @@
+import { createApp } from '../app.ts';
+import type { Config, Environment } from '../config/config.ts';
+import { graphqlPath } from '../doors/graphql/engine.ts';
+import type { Log } from '../telemetry/pino.ts';
+import { createProgress } from './progress.ts';
+
+/**
+ * Runs the server until it is told to stop: SIGTERM or SIGINT finish what is in flight, a second one ends at
+ * once. @returns the exit code.
+ */
+export async function serve(config: Config, env: Environment, log: Log): Promise<number> {
+  for (const warning of config.warnings) log.warn(warning);
+  const app = await createApp({ config, env, log, progress: createProgress(log) });
+  const stopped = stopSignal(log);
+  const address = await Promise.race([app.start(), stopped]);
+  // Told to stop while weights were still being fetched.
+  if (typeof address === 'number') return address;
+  const { defaultModel } = app.services.catalogue;
+  log.info(
+    { address, defaultModel: defaultModel.spec.name },
+    `EmbedQL is listening; GraphiQL: ${address}${graphqlPath}`,
+  );
+  const exitCode = await stopped;
+  await app.stop();
+  log.info('stopped');
+  return exitCode;
+}
+
+/** A terminal and npm both pass Ctrl-C on, so one that follows this closely is the same one. */
+const sameSignalMs = 300;
+
+/** Resolves with the exit code when the process is asked to end. */
+function stopSignal(log: Log): Promise<number> {
+  return new Promise((resolve) => {
+    let askedAt: number | undefined;
+    const stop = (exitCode: number, reason: string) => {
+      if (askedAt !== undefined) {
+        if (performance.now() - askedAt > sameSignalMs) process.exit(exitCode || 1);
+        return;
+      }
+      askedAt = performance.now();
+      log.info({ reason }, 'stopping: finishing what is in flight');
+      resolve(exitCode);
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(0, signal));
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, (error: unknown) => {
+        log.fatal({ err: error }, event);
+        stop(1, event);
+      });
+    }
+  });
+}

@@ -1,0 +1,80 @@
+import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
+import type { Config } from '../../config/config.ts';
+import type { EmbedRequest } from '../../core/embedder.ts';
+import { plainForms, type VectorForms } from '../../wire/writer.ts';
+import { gatherExtension, LookAhead } from './look-ahead/look-ahead.ts';
+import { OperationLoader } from './loader.ts';
+import { codedError } from './coded-error.ts';
+import type { Context, Services } from './context.ts';
+import { createSchema } from './schema/schema.ts';
+import type { Log } from '../../telemetry/pino.ts';
+import type { Tracing } from '../../telemetry/tracing.ts';
+import type { Caller } from '../../http/server.ts';
+import { boundedDocumentCache } from './plugins/document-cache.ts';
+import { limitsFor } from './plugins/document-limits.ts';
+import { useCodedErrors } from './plugins/use-coded-errors.ts';
+import { useDocumentLimits } from './plugins/use-document-limits.ts';
+import { useLookAhead } from './plugins/use-admission.ts';
+import { useOperationLog } from './plugins/use-operation-log.ts';
+
+export const graphqlPath = '/graphql';
+
+/** Who asks, and how vectors are to stand in the answer. */
+export interface GraphQLCaller extends Caller {
+  /** Default: as values, for answers that Yoga writes. */
+  vectors?: VectorForms;
+}
+
+export type Engine = YogaServerInstance<GraphQLCaller, Context>;
+
+/** Yoga, with everything that this server adds to it. */
+export function createEngine(
+  services: Services,
+  config: Pick<Config, 'introspection' | 'maxTexts'>,
+  log: Log,
+  tracing: Tracing,
+): Engine {
+  const schema = createSchema();
+  const gathered = gatheredFields(schema);
+  return createYoga<GraphQLCaller, Context>({
+    schema,
+    graphqlEndpoint: graphqlPath,
+    graphiql: false,
+    landingPage: false,
+    logging: false,
+    cors: false,
+    multipart: false,
+    // A body has been read, and limited, before it comes here.
+    maxRequestBodySize: false,
+    parserAndValidationCache: boundedDocumentCache(),
+    maskedErrors: { maskError: codedError },
+    context: ({ request, role, key, headers, requestId, setHeader, vectors = plainForms }) => {
+      const span = tracing.tracer.start('graphql', { requestId }, { parent: tracing.contextOf(headers) });
+      const payer = services.admission.payer(key);
+      const operation = { signal: request.signal, trace: span.context, payer };
+      const loader = new OperationLoader(services.embedder, operation);
+      const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
+      return { ...services, role, key, payer, vectors, requestId, setHeader, span, loader, lookAhead };
+    },
+    plugins: [
+      useDocumentLimits({ ...limitsFor(config.maxTexts), isGathered: (field) => gathered.has(field) }),
+      useOperationLog(log),
+      useLookAhead(),
+      useExecutionCancellation(),
+      useCodedErrors(log),
+      !config.introspection && {
+        onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
+          addValidationRule(NoSchemaIntrospectionCustomRule),
+      },
+    ],
+  });
+}
+
+/** Names of the root fields that are gathered with others: any number of them is one piece of work. */
+function gatheredFields(schema: ReturnType<typeof createSchema>): ReadonlySet<string> {
+  const fields = [schema.getQueryType(), schema.getMutationType()].flatMap((type) =>
+    Object.values(type?.getFields() ?? {}),
+  );
+  return new Set(fields.filter(({ extensions }) => extensions[gatherExtension]).map(({ name }) => name));
+}

@@ -1,0 +1,96 @@
+import DataLoader from 'dataloader';
+import type { Operation } from '../../core/sender.ts';
+import type { Embedder, EmbedRequest } from '../../core/embedder.ts';
+import type { EmbedQLError } from '../../core/errors.ts';
+import type { Answer } from '../../core/pipeline.ts';
+import { FiguresTally, type OperationFigures } from '../../core/operation-figures.ts';
+
+type Outcome = Answer | EmbedQLError;
+
+/**
+ * Gathers the texts of one operation, and asks for the same text once. What was seen while looking ahead goes to the
+ * embedder run by run; what only turns up while fields run, as on entities, is gathered by a DataLoader.
+ */
+export class OperationLoader {
+  readonly #loader: DataLoader<EmbedRequest, Outcome, string>;
+  /** What has come back, so that a field that comes to it later need not wait for anything. */
+  readonly #outcomes = new Map<string, Outcome>();
+  readonly #charged = new Set<string>();
+  readonly #tally = new FiguresTally();
+
+  readonly #embedder: Embedder;
+  readonly #operation: Operation;
+  /** Texts that were asked for together, before their fields are reached. */
+  #run: { begun: ReadonlyMap<string, EmbedRequest>; done: Promise<unknown> } = {
+    begun: new Map(),
+    done: Promise.resolve(),
+  };
+
+  /** @param operation whose texts these are */
+  constructor(embedder: Embedder, operation: Operation) {
+    this.#embedder = embedder;
+    this.#operation = operation;
+    this.#loader = new DataLoader<EmbedRequest, Outcome, string>((requests) => this.#embed(requests), {
+      cacheKeyFn: ({ sameness }) => sameness,
+    });
+  }
+
+  /** What it has come to so far; a text that was asked for twice counts once. */
+  get figures(): OperationFigures {
+    return this.#tally.figures;
+  }
+
+  /**
+   * Begins a run of fields with all that they will ask for; errors are left to those who wait. What an earlier
+   * run got is forgotten: between the two something with effects has run, so the same text is asked for anew.
+   */
+  beginRun(requests: readonly EmbedRequest[]): void {
+    this.#loader.clearAll();
+    this.#outcomes.clear();
+    this.#charged.clear();
+    const distinct = new Map(requests.map((request) => [request.sameness, request]));
+    this.#run = { begun: distinct, done: this.#embed([...distinct.values()]) };
+  }
+
+  /**
+   * The answer for a text, at once where it is here already; who asks first carries the cost.
+   * @throws EmbedQLError, or rejects with it
+   */
+  load(request: EmbedRequest): Answer | Promise<Answer> {
+    const outcome = this.#outcomes.get(request.sameness);
+    if (outcome) return this.#deliver(request, outcome);
+    return this.#arrival(request).then((arrived) => this.#deliver(request, arrived));
+  }
+
+  /** Answers or errors for many texts, in their order; one that fails costs the others nothing. */
+  async loadEach(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
+    const missing = requests.filter(({ sameness }) => !this.#outcomes.has(sameness));
+    if (missing.length > 0) await Promise.all(missing.map((request) => this.#arrival(request)));
+    return requests.map((request) => {
+      const outcome = this.#outcomes.get(request.sameness)!;
+      return outcome instanceof Error ? outcome : this.#deliver(request, outcome);
+    });
+  }
+
+  /** Waits for what has been asked for, or asks for it. Whom it is charged to is said when it is delivered. */
+  async #arrival(request: EmbedRequest): Promise<Outcome> {
+    if (this.#run.begun.has(request.sameness)) await this.#run.done;
+    else await this.#loader.load(request).catch(() => {});
+    return this.#outcomes.get(request.sameness)!;
+  }
+
+  #deliver({ sameness }: EmbedRequest, outcome: Outcome): Answer {
+    if (outcome instanceof Error) throw outcome;
+    if (outcome.costUsd === 0) return outcome;
+    if (this.#charged.has(sameness)) return { ...outcome, costUsd: 0 };
+    this.#charged.add(sameness);
+    return outcome;
+  }
+
+  async #embed(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
+    const outcomes = await this.#embedder.embedMany(requests, this.#operation);
+    this.#tally.add(outcomes);
+    for (const [i, { sameness }] of requests.entries()) this.#outcomes.set(sameness, outcomes[i]!);
+    return outcomes;
+  }
+}

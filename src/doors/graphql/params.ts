@@ -1,0 +1,70 @@
+import type { IncomingMessage } from 'node:http';
+import type { GraphQLParams } from 'graphql-yoga';
+import { badUserInput, EmbedQLError } from '../../core/errors.ts';
+import { type RequestBuffer, readBody } from '../../http/body.ts';
+
+/** What is no GraphQL request, with the HTTP status that says so. */
+export class WrongBody extends EmbedQLError {
+  readonly status: number;
+
+  constructor(status: number, { code, message }: EmbedQLError) {
+    super(code, message);
+    this.status = status;
+  }
+}
+
+/**
+ * Reads the body of a POST. Only JSON is taken: a form or plain text is what a page of another origin can send
+ * without being asked.
+ * @param limit in bytes
+ * @throws WrongBody, BodyTooLarge, EmbedQLError OVERLOADED
+ */
+export async function readParams(
+  request: IncomingMessage,
+  limit: number,
+  buffer: RequestBuffer,
+): Promise<GraphQLParams> {
+  if (!/^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
+    throw wrong(415, 'Send the operation as JSON, with "content-type: application/json".');
+  const body = await readBody(request, limit, buffer);
+  const params = parseJson(body.toString('utf8').replace(/^\uFEFF/, ''), 'The body is not JSON.');
+  if (
+    typeof params !== 'object' ||
+    params === null ||
+    Array.isArray(params) ||
+    Object.keys(params).length === 0
+  )
+    throw wrong(400, 'The body is no operation; send a JSON object such as {"query": "{ __typename }"}.');
+  return params;
+}
+
+/** Reads the operation out of a query string. @throws WrongBody where what should be JSON is not */
+export function readQueryString(url = ''): GraphQLParams {
+  const given = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '');
+  const json = (name: string) => {
+    const text = given.get(name);
+    return text
+      ? (parseJson(text, `The parameter ${name} is not JSON.`) as Record<string, unknown>)
+      : undefined;
+  };
+  const [query, operationName] = [given.get('query'), given.get('operationName')];
+  const [variables, extensions] = [json('variables'), json('extensions')];
+  return {
+    ...(query === null ? {} : { query }),
+    ...(operationName === null ? {} : { operationName }),
+    ...(variables === undefined ? {} : { variables }),
+    ...(extensions === undefined ? {} : { extensions }),
+  };
+}
+
+function parseJson(text: string, otherwise: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw wrong(400, otherwise);
+  }
+}
+
+function wrong(status: number, message: string): WrongBody {
+  return new WrongBody(status, badUserInput(message));
+}

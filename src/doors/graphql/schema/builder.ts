@@ -1,0 +1,27 @@
+import SchemaBuilder from '@pothos/core';
+import DirectivesPlugin from '@pothos/plugin-directives';
+import FederationPlugin from '@pothos/plugin-federation';
+import type { Context } from '../context.ts';
+
+export interface SchemaTypes {
+  Context: Context;
+  DefaultFieldNullability: false;
+  Scalars: { Vector: { Input: never; Output: unknown } };
+}
+
+/** Every type file gets this builder and adds what it is about. */
+export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>;
+
+export function createBuilder(): Builder {
+  const builder = new SchemaBuilder<SchemaTypes>({
+    plugins: [DirectivesPlugin, FederationPlugin],
+    defaultFieldNullability: false,
+  });
+  builder.queryType({ description: 'What can be asked without computing anything.' });
+  builder.mutationType({
+    description:
+      'Computing embeddings. These are mutations because they may cost money. Ask for as many fields as you ' +
+      'like in one operation: the server gathers them into the fewest possible provider calls.',
+  });
+  return builder;
+}

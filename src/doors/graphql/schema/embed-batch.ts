@@ -1,0 +1,164 @@
+import { badUserInput, type EmbedQLError } from '../../../core/errors.ts';
+import type { Answer } from '../../../core/pipeline.ts';
+import { shortenVector } from '../../../core/vectors.ts';
+import { type EmbeddingArguments, embeddingArguments, isEmptyText, readArguments } from './arguments.ts';
+import type { Builder } from './builder.ts';
+import type { Context } from '../context.ts';
+import { isKept } from './embedding.ts';
+import { gathered } from './gathered.ts';
+
+interface BatchArguments extends EmbeddingArguments {
+  texts: readonly string[];
+  batchSize?: number | null;
+}
+
+/** What the resolvers of `EmbeddingBatch` start from. */
+interface BatchSource {
+  model: string;
+  dimension: number;
+  /** An answer or what went wrong, for each text. */
+  outcomes: ReadonlyArray<Answer | EmbedQLError>;
+}
+
+export interface FailureSource {
+  index: number;
+  error: EmbedQLError;
+}
+
+/** `embedBatch`: a list of texts in one field. @returns the type of its failures. */
+export function addEmbedBatch(builder: Builder) {
+  const { BatchFailure, EmbeddingBatch } = addTypes(builder);
+  builder.mutationField('embedBatch', (t) =>
+    t.field({
+      type: EmbeddingBatch,
+      nullable: true,
+      description:
+        'Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; the others ' +
+        'are not affected. Texts of other fields may travel in the same provider calls.',
+      args: {
+        texts: t.arg.stringList({
+          required: true,
+          description: 'The texts to embed. Empty ones are not sent and are reported in `failures`.',
+        }),
+        batchSize: t.arg.int({
+          description:
+            "The most texts that one provider call for this field may carry; from 1 to the model's `maxBatchSize`.",
+        }),
+        ...embeddingArguments(builder),
+      },
+      extensions: batch.extensions,
+      resolve: async (_root, args, context, info) => {
+        const { model, dimension, wanted, requests } = batch.wishOf(args, context, info);
+        // A model that cannot be used at all is an error of the field, not of every text.
+        await model.identity();
+        const outcomes: Array<Answer | EmbedQLError> = new Array(args.texts.length).fill(emptyText);
+        const loaded = await context.loader.loadEach(requests);
+        for (const [n, index] of wanted.entries()) outcomes[index] = loaded[n]!;
+        return { model: model.spec.name, dimension, outcomes };
+      },
+    }),
+  );
+  return BatchFailure;
+}
+
+/** Why an empty text of a list has no embedding. */
+export const emptyText = badUserInput('The text is empty; give it something to embed.');
+
+/** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
+function read(args: BatchArguments, context: Context) {
+  const { model, dimension, request } = readArguments(args, context);
+  const { name, maxBatchSize } = model.spec;
+  const batchSize = args.batchSize ?? undefined;
+  if (batchSize !== undefined && (batchSize < 1 || batchSize > maxBatchSize)) {
+    throw badUserInput(`batchSize must be from 1 to ${maxBatchSize} for ${name}.`);
+  }
+  const wanted = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
+  if (wanted.length === 0)
+    throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
+  const requests = wanted.map((index) => request(args.texts[index]!, 'doc', batchSize));
+  return { model, dimension, wanted, requests };
+}
+
+const batch = gathered(read);
+
+function addTypes(builder: Builder) {
+  const BatchFailure = builder.objectRef<FailureSource>('BatchFailure').implement({
+    description: 'Why one text of a batch has no embedding.',
+    fields: (t) => ({
+      index: t.exposeInt('index', { description: 'Its place in `texts`, from 0.' }),
+      code: t.string({
+        description: 'What went wrong, as in the `extensions.code` of an error.',
+        resolve: ({ error }) => error.code,
+      }),
+      message: t.string({ description: 'What to do about it.', resolve: ({ error }) => error.message }),
+      retryable: t.boolean({
+        description: 'Whether the same text may succeed later without a change.',
+        resolve: ({ error }) => error.retryable,
+      }),
+      retryAfterMs: t.int({
+        nullable: true,
+        description: 'Milliseconds after which it makes sense to try again, where that is known.',
+        resolve: ({ error }) => error.retryAfterMs ?? null,
+      }),
+    }),
+  });
+
+  const EmbeddingBatch = builder.objectRef<BatchSource>('EmbeddingBatch').implement({
+    description: 'The embeddings of a list of texts, and what it took to get them.',
+    fields: (t) => ({
+      embeddings: t.field({
+        type: ['Vector'],
+        nullable: { list: false, items: true },
+        description: 'The vectors, in the order of `texts`; null where a text failed.',
+        resolve: (batch, _args, { vectors }) =>
+          eachVector(batch, (vector, keep) => vectors.numbers(vector, keep)),
+      }),
+      embeddingsBase64: t.stringList({
+        nullable: { list: false, items: true },
+        description: 'The same as base64 of little-endian float32: smaller and faster.',
+        resolve: (batch, _args, { vectors }) =>
+          eachVector(batch, (vector, keep) => vectors.base64(vector, keep)),
+      }),
+      dimension: t.exposeInt('dimension', { description: 'Numbers in each vector.' }),
+      model: t.exposeString('model', { description: 'The model that made them.' }),
+      totalEmbeddings: t.int({
+        description: 'Vectors that were returned.',
+        resolve: ({ outcomes }) => answersOf(outcomes).length,
+      }),
+      cachedCount: t.int({
+        description: 'How many of them came out of the cache.',
+        resolve: ({ outcomes }) => answersOf(outcomes).filter(({ source }) => source !== 'provider').length,
+      }),
+      totalCost: t.float({
+        description: 'USD that this field caused.',
+        resolve: ({ outcomes }) => answersOf(outcomes).reduce((sum, { costUsd }) => sum + costUsd, 0),
+      }),
+      totalTokens: t.int({
+        description: 'Tokens of all returned vectors, cached ones included.',
+        resolve: ({ outcomes }) => answersOf(outcomes).reduce((sum, { tokens }) => sum + tokens, 0),
+      }),
+      failures: t.field({
+        type: [BatchFailure],
+        description: 'The texts that have no embedding, in the order of `texts`.',
+        resolve: ({ outcomes }) =>
+          outcomes.flatMap((error, index) => (error instanceof Error ? [{ index, error }] : [])),
+      }),
+    }),
+  });
+  return { BatchFailure, EmbeddingBatch };
+}
+
+function answersOf(outcomes: BatchSource['outcomes']): Answer[] {
+  return outcomes.filter((outcome) => !(outcome instanceof Error)) as Answer[];
+}
+
+function eachVector<Form>(
+  { outcomes, dimension }: BatchSource,
+  form: (vector: Float32Array, keep: boolean) => Form,
+): Array<Form | null> {
+  return outcomes.map((outcome) => {
+    if (outcome instanceof Error) return null;
+    const vector = shortenVector(outcome.vector, dimension);
+    return form(vector, isKept(outcome, vector));
+  });
+}

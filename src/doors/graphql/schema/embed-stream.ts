@@ -1,0 +1,126 @@
+import type { EmbedQLError } from '../../../core/errors.ts';
+import type { Answer } from '../../../core/pipeline.ts';
+import { embeddingArguments, isEmptyText, type ReadArguments, readArguments } from './arguments.ts';
+import type { Builder } from './builder.ts';
+import type { Context } from '../context.ts';
+import { type addEmbedBatch, emptyText, type FailureSource } from './embed-batch.ts';
+import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
+
+/** What one event of the stream carries. */
+interface ChunkSource {
+  embeddings: Array<{ index: number; embedding: EmbeddingSource }>;
+  failures: FailureSource[];
+  done: number;
+  total: number;
+}
+
+/** `embedStream`: a long list of texts, whose results come as they are ready. */
+export function addEmbedStream(
+  builder: Builder,
+  Embedding: ReturnType<typeof addEmbedding>,
+  BatchFailure: ReturnType<typeof addEmbedBatch>,
+): void {
+  const IndexedEmbedding = builder
+    .objectRef<ChunkSource['embeddings'][number]>('IndexedEmbedding')
+    .implement({
+      description: 'The embedding of one of many texts.',
+      fields: (t) => ({
+        index: t.exposeInt('index', { description: 'The place of the text in `texts`, from 0.' }),
+        embedding: t.field({
+          type: Embedding,
+          description: 'Its embedding.',
+          resolve: ({ embedding }) => embedding,
+        }),
+      }),
+    });
+  const EmbeddingChunk = builder.objectRef<ChunkSource>('EmbeddingChunk').implement({
+    description: 'Some results of `embedStream`, and how far it is.',
+    fields: (t) => ({
+      embeddings: t.field({
+        type: [IndexedEmbedding],
+        description: 'Embeddings that are ready now.',
+        resolve: ({ embeddings }) => embeddings,
+      }),
+      failures: t.field({
+        type: [BatchFailure],
+        description: 'Texts of this chunk that have none.',
+        resolve: ({ failures }) => failures,
+      }),
+      done: t.exposeInt('done', { description: 'Texts that are done, in all chunks so far.' }),
+      total: t.exposeInt('total', { description: 'Texts that were asked for.' }),
+    }),
+  });
+
+  builder.subscriptionField('embedStream', (t) =>
+    t.field({
+      type: EmbeddingChunk,
+      description:
+        'Embeds a long list of texts, over server-sent events: results come in chunks as soon as they are ready, in ' +
+        'any order, and no more is computed ahead than the client has read.',
+      args: {
+        texts: t.arg.stringList({ required: true, description: 'The texts to embed.' }),
+        ...embeddingArguments(builder),
+      },
+      subscribe: (_root, args, context) => chunks(args.texts, readArguments(args, context), context),
+      resolve: (chunk) => chunk,
+    }),
+  );
+}
+
+/** Chunks are as large as a provider call, and as many are under way as calls may be in flight. */
+async function* chunks(
+  texts: readonly string[],
+  wish: ReadArguments,
+  context: Context,
+): AsyncGenerator<ChunkSource> {
+  const requests = texts.map((text) => wish.request(text, 'doc'));
+  await context.admission.admit(requests, context.payer, 'The stream asks for');
+  await wish.model.identity();
+  const { maxBatchSize } = wish.model.spec;
+  const gone = new AbortController();
+  const underWay = new Map<number, Promise<ChunkSource & { from: number }>>();
+  let next = 0;
+  let done = 0;
+  const begin = () => {
+    const from = next;
+    next = Math.min(texts.length, from + maxBatchSize);
+    underWay.set(from, embedChunk(texts, from, next, wish, context, gone.signal));
+  };
+  try {
+    while (next < texts.length || underWay.size > 0) {
+      while (next < texts.length && underWay.size < wish.model.concurrency) begin();
+      const { from, ...chunk } = await Promise.race(underWay.values());
+      underWay.delete(from);
+      done += chunk.embeddings.length + chunk.failures.length;
+      yield { ...chunk, done };
+    }
+  } finally {
+    // The client has gone, or all is done: nobody waits for the rest.
+    gone.abort();
+  }
+}
+
+async function embedChunk(
+  texts: readonly string[],
+  from: number,
+  to: number,
+  { model, dimension, request }: ReadArguments,
+  { embedder, payer }: Context,
+  signal: AbortSignal,
+): Promise<ChunkSource & { from: number }> {
+  const wanted = Array.from({ length: to - from }, (_, i) => from + i).filter(
+    (index) => !isEmptyText(texts[index]!),
+  );
+  const answers = await embedder.embedMany(
+    wanted.map((index) => request(texts[index]!, 'doc')),
+    { signal, payer },
+  );
+  const outcomes = new Map<number, Answer | EmbedQLError>(wanted.map((index, i) => [index, answers[i]!]));
+  const chunk: ChunkSource = { embeddings: [], failures: [], done: 0, total: texts.length };
+  for (let index = from; index < to; index++) {
+    const outcome = outcomes.get(index) ?? emptyText;
+    if (outcome instanceof Error) chunk.failures.push({ index, error: outcome });
+    else chunk.embeddings.push({ index, embedding: embeddingSource(outcome, model.spec.name, dimension) });
+  }
+  return { ...chunk, from };
+}

@@ -1,0 +1,65 @@
+import type { TextKind } from '../../../core/model.ts';
+import { type EmbeddingArguments, embeddingArguments, readArguments, requireText } from './arguments.ts';
+import type { Builder } from './builder.ts';
+import type { Context } from '../context.ts';
+import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
+import { gathered } from './gathered.ts';
+
+/** `embed` and `embedQuery`: one text, one vector. */
+export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbedding>): void {
+  const shared = embeddingArguments(builder);
+
+  builder.mutationField('embed', (t) =>
+    t.field({
+      type: Embedding,
+      nullable: true,
+      description:
+        'Embeds one text: a document, something to be found. Ask for it under as many aliases as you like; ' +
+        'all of them together take one provider call for every full batch.',
+      args: {
+        text: t.arg.string({ required: true, description: 'The text to embed. Must not be empty.' }),
+        ...shared,
+      },
+      extensions: document.extensions,
+      resolve: (_root, args, context, info) => answer(document.wishOf(args, context, info), context),
+    }),
+  );
+
+  builder.mutationField('embedQuery', (t) =>
+    t.field({
+      type: Embedding,
+      nullable: true,
+      description:
+        'Embeds one search query: something to find documents with. Some models embed queries differently from ' +
+        'documents; for the others it is the same as `embed`.',
+      args: {
+        query: t.arg.string({ required: true, description: 'The query to embed. Must not be empty.' }),
+        ...shared,
+      },
+      extensions: query.extensions,
+      resolve: (_root, args, context, info) => answer(query.wishOf(args, context, info), context),
+    }),
+  );
+}
+
+const document = gathered((args: EmbeddingArguments & { text: string }, context) =>
+  read(args, requireText(args.text, 'text'), 'doc', context),
+);
+const query = gathered((args: EmbeddingArguments & { query: string }, context) =>
+  read(args, requireText(args.query, 'query'), 'query', context),
+);
+
+function read(args: EmbeddingArguments, text: string, kind: TextKind, context: Context) {
+  const { model, dimension, request } = readArguments(args, context);
+  return { model: model.spec.name, dimension, requests: [request(text, kind)] as const };
+}
+
+/** At once where the answer is here already: of a hundred fields only the first has to wait. */
+function answer(
+  { model, dimension, requests: [request] }: ReturnType<typeof read>,
+  { loader }: Context,
+): EmbeddingSource | Promise<EmbeddingSource> {
+  const loaded = loader.load(request);
+  if (loaded instanceof Promise) return loaded.then((found) => embeddingSource(found, model, dimension));
+  return embeddingSource(loaded, model, dimension);
+}

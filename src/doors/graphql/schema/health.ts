@@ -1,0 +1,62 @@
+import type { Catalogue } from '../../../core/catalogue.ts';
+import type { Builder } from './builder.ts';
+import type { Services } from '../context.ts';
+
+/** The name by which the service introduces itself. */
+const serviceName = 'embedql';
+
+export function addHealth(builder: Builder): void {
+  const HealthStatus = builder.enumType('HealthStatus', {
+    description: 'How the server is.',
+    values: {
+      OK: { description: 'Everything that is configured works.' },
+      DEGRADED: { description: 'It serves, but something that is configured is away, such as Redis.' },
+    } as const,
+  });
+
+  const Health = builder.objectRef<Services>('Health').implement({
+    description: 'How the server is, and what it runs with.',
+    fields: (t) => ({
+      status: t.field({
+        type: HealthStatus,
+        description:
+          'OK, or DEGRADED where Redis is configured and away or the default model cannot be asked.',
+        resolve: ({ cache, catalogue }) =>
+          cache.degraded || !catalogue.defaultModel.status().available ? 'DEGRADED' : 'OK',
+      }),
+      service: t.string({ description: 'Always `embedql`.', resolve: () => serviceName }),
+      version: t.exposeString('version', { description: 'The version of EmbedQL.' }),
+      defaultModel: t.string({
+        description: 'The model that is used where none is named.',
+        resolve: ({ catalogue }) => catalogue.defaultModel.spec.name,
+      }),
+      cachingEnabled: t.boolean({
+        description: 'Whether answers are cached at all.',
+        resolve: ({ cache }) => cache.backend !== 'none',
+      }),
+      cacheBackend: t.string({
+        description: '`redis`, `memory` (also while Redis is away) or `none`.',
+        resolve: ({ cache }) => cache.backend,
+      }),
+      modelsLoaded: t.stringList({
+        description: 'Models that answer without being loaded first.',
+        resolve: ({ catalogue }) => loadedModels(catalogue),
+      }),
+    }),
+  });
+
+  builder.queryField('health', (t) =>
+    t.field({
+      type: Health,
+      description: 'How the server is. Over plain HTTP there are `/health` and `/ready`.',
+      resolve: (_root, _args, context) => context,
+    }),
+  );
+}
+
+export function loadedModels(catalogue: Catalogue): string[] {
+  return catalogue
+    .all()
+    .filter((model) => model.status().loaded)
+    .map((model) => model.spec.name);
+}

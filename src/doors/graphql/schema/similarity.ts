@@ -1,0 +1,105 @@
+import { badUserInput } from '../../../core/errors.ts';
+import { cosineSimilarity } from '../../../core/vectors.ts';
+import { isEmptyText, readArguments, requireText } from './arguments.ts';
+import type { Builder } from './builder.ts';
+import { gathered } from './gathered.ts';
+
+interface SimilarityArguments {
+  a: string;
+  b: string;
+  model?: string | null;
+}
+
+interface NearestArguments {
+  query: string;
+  texts: readonly string[];
+  k?: number | null;
+  model?: string | null;
+}
+
+interface NeighborSource {
+  index: number;
+  text: string;
+  similarity: number;
+}
+
+/** `similarity` and `nearest`: what people open GraphiQL to try, on the same embedder as everything else. */
+export function addSimilarity(builder: Builder): void {
+  const model = () =>
+    builder.args((t) => ({
+      model: t.string({ description: 'The name of the model. Without it: the default model.' }),
+    }));
+
+  builder.queryField('similarity', (t) =>
+    t.float({
+      nullable: true,
+      description: 'The cosine similarity of two texts: 1 for the same direction, 0 for nothing in common.',
+      args: {
+        a: t.arg.string({ required: true, description: 'A text. Must not be empty.' }),
+        b: t.arg.string({ required: true, description: 'Another text. Must not be empty.' }),
+        ...model(),
+      },
+      extensions: pair.extensions,
+      resolve: async (_root, args, context, info) => {
+        const { requests } = pair.wishOf(args, context, info);
+        const [a, b] = await Promise.all(requests.map((request) => context.loader.load(request)));
+        return cosineSimilarity(a!.vector, b!.vector);
+      },
+    }),
+  );
+
+  const Neighbor = builder.objectRef<NeighborSource>('Neighbor').implement({
+    description: 'A text and how near it is to the query.',
+    fields: (t) => ({
+      index: t.exposeInt('index', { description: 'Its place in `texts`, from 0.' }),
+      text: t.exposeString('text', { description: 'The text.' }),
+      similarity: t.exposeFloat('similarity', { description: 'Its cosine similarity to the query.' }),
+    }),
+  });
+
+  builder.queryField('nearest', (t) =>
+    t.field({
+      type: [Neighbor],
+      description:
+        'The texts that are nearest to a query, the nearest first. Texts that are empty or cannot be embedded ' +
+        'are left out; it is an error when none is left.',
+      args: {
+        query: t.arg.string({ required: true, description: 'What to look for. Must not be empty.' }),
+        texts: t.arg.stringList({ required: true, description: 'Where to look.' }),
+        k: t.arg.int({ defaultValue: 10, description: 'How many to give back at the most.' }),
+        ...model(),
+      },
+      extensions: neighbors.extensions,
+      resolve: async (_root, args, context, info) => {
+        const { requests, indexes, k } = neighbors.wishOf(args, context, info);
+        const [target, ...answers] = await context.loader.loadEach(requests);
+        if (!target || target instanceof Error) throw target;
+        const found = answers.flatMap((answer, i): NeighborSource[] => {
+          if (answer instanceof Error) return [];
+          const index = indexes[i]!;
+          return [
+            { index, text: args.texts[index]!, similarity: cosineSimilarity(target.vector, answer.vector) },
+          ];
+        });
+        const failure = answers.find((answer) => answer instanceof Error);
+        if (found.length === 0 && failure) throw failure;
+        return found.sort((a, b) => b.similarity - a.similarity).slice(0, k);
+      },
+    }),
+  );
+}
+
+const pair = gathered(({ a, b, model }: SimilarityArguments, context) => {
+  const { request } = readArguments({ model, useCache: true, truncate: true }, context);
+  return { requests: [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc')) };
+});
+
+const neighbors = gathered(({ query, texts, k, model }: NearestArguments, context) => {
+  const { request } = readArguments({ model, useCache: true, truncate: true }, context);
+  const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
+  if (indexes.length === 0)
+    throw badUserInput('texts has nothing to look in; give it a text that is not empty.');
+  if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
+  const documents = indexes.map((index) => request(texts[index]!, 'doc'));
+  return { requests: [request(requireText(query, 'query'), 'query'), ...documents], indexes, k: k ?? 10 };
+});

@@ -1,0 +1,10 @@
+import type { PrometheusMetrics } from '../../telemetry/prometheus.ts';
+import type { Handler } from '../../http/server.ts';
+
+/** The page that Prometheus scrapes. */
+export function createMetricsPage(metrics: PrometheusMetrics): Handler {
+  return async (_request, response) => {
+    const text = await metrics.text();
+    response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
+  };
+}

@@ -1,0 +1,103 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { vectorFromBase64 } from '../../../src/core/vectors.ts';
+import { EncodedVectors } from '../../../src/wire/vector-text.ts';
+import { longestNumber, writeFloat32 } from '../../../src/wire/float32-text.ts';
+import { SplicedJson } from '../../../src/wire/spliced-json.ts';
+
+const textOf = (value: number) => {
+  const out = new Uint8Array(longestNumber);
+  return Buffer.from(out.subarray(0, writeFloat32(value, out, 0))).toString();
+};
+/** Digits that count. */
+const digitsOf = (text: string) =>
+  text
+    .replace(/e.*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+|0+$/g, '').length;
+const shortest = (value: number) => {
+  for (let precision = 1; ; precision++) {
+    const text = value.toPrecision(precision);
+    if (Math.fround(Number(text)) === value) return digitsOf(text);
+  }
+};
+const anyFloat32 = fc.float({ noNaN: true, noDefaultInfinity: true }).map(Math.fround);
+const likeInAVector = fc.float({ min: -1, max: 1, noNaN: true });
+
+describe('a float32 as text', () => {
+  test.each([
+    [0, '0'],
+    [-0, '-0'],
+    [1, '1'],
+    [-0.5, '-0.5'],
+    [Math.fround(0.1), '0.1'],
+    [Math.fround(0.012345679), '0.012345679'],
+    [Math.fround(1e-7), '1e-7'],
+    [16_777_216, '16777216'],
+    // Seven digits round to 0.0009831931.
+    [Math.fround(0.000983193051069975), '0.000983193'],
+    [Math.fround(123_456.7), '123456.7'],
+    [2 ** -149, '1e-45'],
+  ])('%d is %s', (value, text) => {
+    expect(textOf(value)).toBe(text);
+  });
+
+  test('any one reads back as itself', () => {
+    fc.assert(
+      fc.property(anyFloat32, (value) => Object.is(Math.fround(JSON.parse(textOf(value))), value)),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test('those of a vector have no digit too many', () => {
+    fc.assert(
+      fc.property(likeInAVector, (value) => value === 0 || digitsOf(textOf(value)) <= shortest(value)),
+      { numRuns: 20_000 },
+    );
+  });
+});
+
+describe('encoded vectors', () => {
+  const vector = Float32Array.from([0.25, -1, 0]);
+
+  test('are JSON of what they encode, and the same bytes again where they are kept', () => {
+    const encoded = new EncodedVectors(10_000);
+    expect(JSON.parse(encoded.numbers(vector, true).toString())).toEqual([0.25, -1, 0]);
+    expect(vectorFromBase64(JSON.parse(encoded.base64(vector, true).toString()))).toEqual(vector);
+    expect(encoded.numbers(vector, true)).toBe(encoded.numbers(vector, true));
+    expect(encoded.base64(vector, true)).toBe(encoded.base64(vector, true));
+    const once = Float32Array.from([1]);
+    expect(encoded.numbers(once, false)).not.toBe(encoded.numbers(once, false));
+  });
+
+  test('take no more memory than they may', () => {
+    const encoded = new EncodedVectors(2_000);
+    const first = encoded.base64(vector, true);
+    for (let i = 0; i < 10; i++) encoded.base64(Float32Array.from([i]), true);
+    expect(encoded.base64(vector, true)).not.toBe(first);
+  });
+});
+
+describe('spliced JSON', () => {
+  const allocate = (bytes: number) => Buffer.alloc(bytes);
+
+  test('puts bytes where their marks are, whatever stands around them', () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        fc.array(fc.jsonValue(), { maxLength: 20 }),
+        fc.string({ unit: 'binary' }),
+        (around, values, text) => {
+          const json = new SplicedJson();
+          const marks = values.map((value) => json.mark(Buffer.from(JSON.stringify(value))));
+          const written = json.write(
+            { around, text, marks: [...marks].reverse(), [text]: marks[0] ?? null },
+            allocate,
+          );
+          const expected = { around, text, marks: [...values].reverse(), [text]: values[0] ?? null };
+          expect(JSON.parse(written.toString())).toEqual(JSON.parse(JSON.stringify(expected)));
+        },
+      ),
+    );
+  });
+});
