@@ -1,44 +1,42 @@
 import type { IncomingMessage } from 'node:http';
 import { Admission } from './admission/admission.ts';
 import { KeyBudgets } from './admission/key-budgets.ts';
+import { createAuthenticate } from './admission/keys.ts';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
 import { connectRedis } from './cache/redis/commands.ts';
 import { budgetWaitMs, connectBudgets } from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
 import { TieredCache } from './cache/tiers.ts';
-import type { Config, Environment } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { ConfigError } from './config/config.ts';
-import { readModelsFile } from './models/file.ts';
 import { Accounting } from './core/accounting.ts';
-import type { Cache, CacheEvents } from './core/cache.ts';
+import type { Cache } from './core/cache.ts';
 import { Catalogue } from './core/catalogue.ts';
 import { Embedder } from './core/embedder.ts';
 import { toEmbedQLError } from './core/errors.ts';
+import type { CacheEvents } from './core/events.ts';
 import { fanOut } from './core/events.ts';
-import { type ModelSpec, shortName } from './core/model.ts';
-import { EncodedVectors } from './wire/vector-text.ts';
-import { createAuthenticate } from './admission/keys.ts';
-import { dashboardRoutes } from './doors/pages/dashboard.ts';
-import { createGraphiQLPage } from './doors/pages/graphiql.ts';
-import { createGraphQLHandler } from './doors/graphql/handler.ts';
+import type { Environment, Log, Progress } from './core/surroundings.ts';
 import { graphqlPath } from './doors/graphql/engine.ts';
-import { createReadiness, health } from './doors/pages/health.ts';
-import { createMetricsPage } from './doors/pages/metrics.ts';
+import { createGraphQLHandler } from './doors/graphql/handler.ts';
 import { createEmbeddingsHandler, embeddingsPath } from './doors/openai/embeddings.ts';
 import { sendOpenAIError } from './doors/openai/errors.ts';
 import { createModelsHandler, modelsPath } from './doors/openai/models.ts';
+import { dashboardRoutes } from './doors/pages/dashboard.ts';
+import { createGraphiQLPage } from './doors/pages/graphiql.ts';
+import { createReadiness, health } from './doors/pages/health.ts';
+import { createMetricsPage } from './doors/pages/metrics.ts';
+import type { Services } from './doors/services.ts';
 import { createHttpServer, type Route } from './http/server.ts';
-import { builtinModels } from './models/builtin.ts';
+import { defaultModelName, modelSpecs } from './models/specs.ts';
 import { openModels } from './providers/open.ts';
 import type { Provider } from './providers/provider.ts';
 import { providers as registeredProviders } from './providers/registry.ts';
-import type { Services } from './doors/graphql/context.ts';
-import type { Log } from './telemetry/pino.ts';
-import type { Progress } from './cli/progress.ts';
 import { PrometheusMetrics } from './telemetry/prometheus.ts';
 import { createTracing } from './telemetry/tracing.ts';
 import { version } from './version.ts';
+import { EncodedVectors } from './wire/vector-text.ts';
 
 export interface AppOptions {
   config: Config;
@@ -181,24 +179,6 @@ export async function createApp({
 
 /** Milliseconds that the start waits for Redis, so that the first requests find it. It starts without, too. */
 const redisStartMs = 1_000;
-
-/** The built-in models, with those of the models file added or in their place. */
-export function modelSpecs(
-  { modelsFile }: Pick<Config, 'modelsFile'>,
-  providers = registeredProviders,
-): ModelSpec[] {
-  const names = providers.map(({ name }) => name);
-  const more = modelsFile === undefined ? [] : readModelsFile(modelsFile, names);
-  return [...builtinModels.filter(({ name }) => !more.some((spec) => spec.name === name)), ...more];
-}
-
-function defaultModelName(config: Config, specs: readonly ModelSpec[]): string {
-  const name = config.defaultModel && shortName(config.defaultModel);
-  if (name === undefined) return config.openaiApiKey ? 'text-embedding-3-small' : 'all-MiniLM-L6-v2';
-  if (specs.some((spec) => spec.name === name)) return name;
-  const known = specs.map((spec) => spec.name).join(', ');
-  throw new ConfigError(`EMBEDQL_DEFAULT_MODEL: there is no model ${name}; for example one of ${known}`);
-}
 
 function createCache(
   config: Config,

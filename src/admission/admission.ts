@@ -1,6 +1,6 @@
-import type { ModelRequest } from '../core/embedder.ts';
 import { EmbedQLError, tooManyTexts } from '../core/errors.ts';
-import type { Payer } from '../core/payer.ts';
+import type { AdmissionEvents } from '../core/events.ts';
+import type { ModelRequest, Payer } from '../core/request.ts';
 import { countTokensBeyond } from './count-tokens.ts';
 import type { KeyBudgets } from './key-budgets.ts';
 
@@ -9,12 +9,6 @@ export interface AdmissionLimits {
   maxTexts: number;
   /** Tokens that those texts may have together; of each text those that the model would read. */
   maxTokens: number;
-}
-
-/** Told of what is let in, by the name of the key. */
-export interface AdmissionEvents {
-  admitted(key: string, texts: number): void;
-  refused(key: string, code: string): void;
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { ModelRequest } from '../core/embedder.ts';
 import type { EmbeddingModel } from '../core/model.ts';
+import type { ModelRequest } from '../core/request.ts';
 
 /**
  * Whether the texts have more than `limit` tokens together. Of a text as many are counted as its model reads, and

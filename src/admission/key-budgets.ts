@@ -6,7 +6,7 @@ import {
   type RateLimiterRes,
 } from 'rate-limiter-flexible';
 import { EmbedQLError } from '../core/errors.ts';
-import type { Payer } from '../core/payer.ts';
+import type { Payer } from '../core/request.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
 
 /** Money is counted in whole billionths of a dollar, so that a million small costs lose nothing to rounding. */

@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Role } from '../doors/graphql/context.ts';
+
+/** What somebody may do by the key that they showed. */
+export type Role = 'client' | 'admin';
 
 /** A key and the name that it has in metrics and logs. */
 export interface NamedKey {

@@ -1,5 +1,5 @@
-import { errorWord } from '../cache/redis/error-word.ts';
 import { type Maintenance, openMaintenance } from '../cache/redis/maintenance.ts';
+import { errorWord } from '../cache/redis/util.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { table } from './table.ts';
 

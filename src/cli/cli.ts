@@ -1,12 +1,13 @@
 import { Command } from 'commander';
-import { ConfigError, type Environment, readConfig } from '../config/config.ts';
+import { ConfigError, readConfig } from '../config/config.ts';
 import { EmbedQLError } from '../core/errors.ts';
-import { serve } from './serve.ts';
+import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { version } from '../version.ts';
 import { cacheStats, clearCache } from './cache.ts';
 import { listModels } from './models.ts';
 import { pullModel } from './pull.ts';
+import { serve } from './serve.ts';
 import { warmCache } from './warm.ts';
 
 export interface CliOptions {

@@ -1,6 +1,7 @@
-import { modelSpecs } from '../app.ts';
-import type { Config, Environment } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { ModelSpec } from '../core/model.ts';
+import type { Environment } from '../core/surroundings.ts';
+import { modelSpecs } from '../models/specs.ts';
 import { findWeights } from '../providers/local/weights/folder.ts';
 import { keyVariable } from '../providers/openai/key-variable.ts';
 import { table } from './table.ts';

@@ -1,21 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
-import type { Log } from '../telemetry/pino.ts';
-
-/** One thing that takes a while. */
-export interface ProgressTask {
-  /**
-   * @param done in the unit that `total` was given in
-   * @param note what else is worth showing
-   */
-  update(done: number, note?: string): void;
-  end(): void;
-}
-
-/** Somewhere to show how far things are. */
-export interface Progress {
-  /** @param totalBytes 0 where it is not known. */
-  start(label: string, totalBytes: number): ProgressTask;
-}
+import type { Log, Progress } from '../core/surroundings.ts';
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
@@ -65,8 +49,6 @@ export function loggedProgress(log: Log): Progress {
     },
   };
 }
-
-export const silentProgress: Progress = { start: () => ({ update: () => {}, end: () => {} }) };
 
 /** Whichever suits where the output goes. */
 export function createProgress(log: Log, terminal = process.stderr.isTTY === true): Progress {

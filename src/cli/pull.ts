@@ -1,7 +1,8 @@
-import { modelSpecs } from '../app.ts';
-import type { Config, Environment } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { badUserInput } from '../core/errors.ts';
 import { shortName } from '../core/model.ts';
+import type { Environment } from '../core/surroundings.ts';
+import { modelSpecs } from '../models/specs.ts';
 import { localSources } from '../providers/local/index.ts';
 import { provisionWeights } from '../providers/local/weights/provision.ts';
 import { createLog } from '../telemetry/pino.ts';

@@ -1,14 +1,15 @@
+import type { Logger } from 'pino';
 import { createApp } from '../app.ts';
-import type { Config, Environment } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { Environment } from '../core/surroundings.ts';
 import { graphqlPath } from '../doors/graphql/engine.ts';
-import type { Log } from '../telemetry/pino.ts';
 import { createProgress } from './progress.ts';
 
 /**
  * Runs the server until it is told to stop: SIGTERM or SIGINT finish what is in flight, a second one ends at
  * once. @returns the exit code.
  */
-export async function serve(config: Config, env: Environment, log: Log): Promise<number> {
+export async function serve(config: Config, env: Environment, log: Logger): Promise<number> {
   for (const warning of config.warnings) log.warn(warning);
   const app = await createApp({ config, env, log, progress: createProgress(log) });
   const stopped = stopSignal(log);
@@ -30,7 +31,7 @@ export async function serve(config: Config, env: Environment, log: Log): Promise
 const sameSignalMs = 300;
 
 /** Resolves with the exit code when the process is asked to end. */
-function stopSignal(log: Log): Promise<number> {
+function stopSignal(log: Logger): Promise<number> {
   return new Promise((resolve) => {
     let askedAt: number | undefined;
     const stop = (exitCode: number, reason: string) => {

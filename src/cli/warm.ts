@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import { type App, createApp } from '../app.ts';
-import { type Config, ConfigError, type Environment } from '../config/config.ts';
-import type { ModelRequest } from '../core/embedder.ts';
+import { type Config, ConfigError } from '../config/config.ts';
 import { EmbedQLError } from '../core/errors.ts';
 import type { EmbeddingModel } from '../core/model.ts';
+import type { ModelRequest } from '../core/request.ts';
+import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { createProgress } from './progress.ts';
 import { openTexts, type TextLine } from './text-lines.ts';

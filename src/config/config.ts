@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { distance } from 'fastest-levenshtein';
+import type { Environment } from '../core/surroundings.ts';
 import {
   anyText,
   keyLimits,
@@ -13,8 +14,6 @@ import {
   type Variable,
   wholeNumber,
 } from './variables.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Every setting there is, by its name in the configuration; `docs/operations/README.md` describes them for people. */
 const variables = {

@@ -1,4 +1,6 @@
+import * as crypto from 'node:crypto';
 import type { CacheTier } from './events.ts';
+import type { TextKind } from './model.ts';
 
 /** What the cache keeps of a text: everything an answer needs. */
 export interface CachedVector {
@@ -10,12 +12,6 @@ export interface CachedVector {
 
 export interface CacheHit extends CachedVector {
   readonly tier: CacheTier;
-}
-
-/** What a cache tells as it happens. */
-export interface CacheEvents {
-  /** Something that should have worked did not; the answer was a miss, or was not kept. */
-  cacheError(operation: 'read' | 'write' | 'decode'): void;
 }
 
 /** What serves at the moment. */
@@ -39,3 +35,31 @@ export interface Cache {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Changes when what is stored under a key changes its meaning. */
+const prefix = 'embed:v2';
+
+/**
+ * The cache key of a text: `embed:v2:<model identity>:<doc|query>:<sha256 hex of the exact UTF-8 text>`.
+ * The text itself never leaves the process.
+ */
+export function cacheKey(identity: string, kind: TextKind, text: string): string {
+  return `${prefix}:${identity}:${kind}:${sha256(text)}`;
+}
+
+/** What a key says; undefined for one that is not ours. */
+export function parseKey(key: string): { identity: string; kind: TextKind } | undefined {
+  const [, identity, kind] = /^embed:v2:(.+):(doc|query):[0-9a-f]{64}$/.exec(key) ?? [];
+  return identity === undefined ? undefined : { identity, kind: kind as TextKind };
+}
+
+/** A glob that all keys of a model match, or all keys there are. */
+export function keyPattern(model?: string): string {
+  return model === undefined ? `${prefix}:*` : `${prefix}:${model.replace(/[*?[\]\\]/g, '\\$&')}*`;
+}
+
+// crypto.hash is three times as fast as createHash but younger than our oldest Node.
+const sha256: (text: string) => string =
+  typeof crypto.hash === 'function'
+    ? (text) => crypto.hash('sha256', text, 'hex')
+    : (text) => crypto.createHash('sha256').update(text, 'utf8').digest('hex');

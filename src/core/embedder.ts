@@ -1,21 +1,10 @@
-import type { Operation } from './sender.ts';
 import type { Cache } from './cache.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { EmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
 import type { EmbeddingModel } from './model.ts';
-import { type Answer, Pipeline, type PipelineOptions, type TextRequest } from './pipeline.ts';
-
-/** A text and the model that it is for. */
-export interface ModelRequest extends TextRequest {
-  readonly model: EmbeddingModel;
-}
-
-/** One of several requests of an operation. */
-export interface EmbedRequest extends ModelRequest {
-  /** Requests of which this is the same get the same answer. */
-  readonly sameness: string;
-}
+import { Pipeline, type PipelineOptions } from './pipeline.ts';
+import type { Answer, ModelRequest, Operation } from './request.ts';
 
 export interface EmbedderOptions extends PipelineOptions {
   catalogue: Catalogue;

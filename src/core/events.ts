@@ -34,3 +34,15 @@ export function fanOut(listeners: readonly EmbedderEvents[]): EmbedderEvents {
     providerCall: (...args) => listeners.forEach((listener) => void listener.providerCall(...args)),
   };
 }
+
+/** Told of what is let in, by the name of the key. */
+export interface AdmissionEvents {
+  admitted(key: string, texts: number): void;
+  refused(key: string, code: string): void;
+}
+
+/** What a cache tells as it happens. */
+export interface CacheEvents {
+  /** Something that should have worked did not; the answer was a miss, or was not kept. */
+  cacheError(operation: 'read' | 'write' | 'decode'): void;
+}

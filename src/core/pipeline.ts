@@ -1,33 +1,15 @@
 import { costOf } from './accounting.ts';
-import { BatchSender, type Computed, type ComputeTask, type Operation } from './sender.ts';
-import type { Cache, CachedVector, CacheHit } from './cache.ts';
-import { cacheKey } from './cache-key.ts';
+import type { Cache, CacheHit } from './cache.ts';
+import { cacheKey } from './cache.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { CacheTier, EmbedderEvents } from './events.ts';
 import { Lookup } from './lookup.ts';
-import type { EmbeddingModel, FittedText, TextKind } from './model.ts';
+import type { EmbeddingModel, FittedText } from './model.ts';
+import type { Answer, Operation, TextRequest } from './request.ts';
 import { Scheduler } from './scheduler.ts';
+import { BatchSender, type Computed, type ComputeTask } from './sender.ts';
 import { type Seat, SingleFlight, type Started } from './single-flight.ts';
 import { noTracer, type Tracer } from './tracing.ts';
-
-/** One text that somebody wants embedded. */
-export interface TextRequest {
-  readonly text: string;
-  readonly kind: TextKind;
-  readonly useCache: boolean;
-  /** False refuses a text that is over the model's limit instead of cutting it. */
-  readonly truncate: boolean;
-  /** The most texts that the provider call with this one in it may carry. Default: the model's. */
-  readonly maxBatchSize?: number | undefined;
-}
-
-export interface Answer extends CachedVector {
-  readonly source: CacheTier | 'provider';
-  /** Which provider call it came from; texts of the same call have the same. Undefined out of the cache. */
-  readonly call?: object | undefined;
-  /** USD that this request caused; 0 for a cache hit and for those who joined somebody else's. */
-  readonly costUsd: number;
-}
 
 export interface PipelineOptions {
   windowMs: number;

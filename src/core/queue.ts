@@ -1,5 +1,3 @@
-import { Fifo } from './fifo.ts';
-
 /** Something that waits for a place in a batch. */
 export interface Queued {
   /** Who asked: an operation. Places in a batch go round by turns among those who asked. */
@@ -130,5 +128,34 @@ export class FairQueue<Item extends Queued> {
     limitClass.waiting -= 1;
     if (lane.waiting === 0) limitClass.lanes.delete(lane.group);
     if (limitClass.waiting === 0) this.#classes.delete(item.maxBatchSize);
+  }
+}
+
+/** First in, first out. A Set or Map would do, but skips over everything that was taken out of it before. */
+export class Fifo<Item> {
+  #items: Item[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: Item): void {
+    this.#items.push(item);
+  }
+
+  peek(): Item | undefined {
+    return this.#items[this.#head];
+  }
+
+  shift(): Item | undefined {
+    const item = this.#items[this.#head];
+    if (this.size > 0) this.#head += 1;
+    // What has been taken out is let go of once it is most of the array.
+    if (this.#head > 32 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
   }
 }

@@ -1,21 +1,11 @@
 import { costOf } from './accounting.ts';
 import type { Cache, CachedVector } from './cache.ts';
-import { toEmbedQLError } from './errors.ts';
+import { InputRefusedError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
 import type { EmbeddedText, EmbeddingModel } from './model.ts';
-import type { Payer } from './payer.ts';
+import type { Operation } from './request.ts';
 import type { Task } from './scheduler.ts';
-import { sendSplitting } from './split.ts';
-import type { TraceContext, Tracer } from './tracing.ts';
-
-/** Those who ask together. */
-export interface Operation {
-  /** Aborts when they have gone. */
-  readonly signal?: AbortSignal | undefined;
-  /** Where their spans hang. */
-  readonly trace?: TraceContext;
-  readonly payer?: Payer | undefined;
-}
+import type { Tracer } from './tracing.ts';
 
 /** A text that has to be computed. */
 export interface ComputeTask extends Task {
@@ -106,4 +96,25 @@ export class BatchSender {
 
 function operationsOf(batch: readonly ComputeTask[]): Operation[] {
   return [...new Set(batch.map(({ group }) => group))];
+}
+
+/**
+ * Sends a batch; where the provider refuses it for one of its texts, sends its halves, and so on until the
+ * culprit is alone: 2·log₂(n) further calls for one among n. Outcomes are in the order of `texts`.
+ */
+export async function sendSplitting<Value>(
+  texts: readonly string[],
+  send: (texts: readonly string[]) => Promise<Value[]>,
+): Promise<Array<Value | Error>> {
+  try {
+    return await send(texts);
+  } catch (error) {
+    if (!(error instanceof InputRefusedError) || texts.length === 1) {
+      const shown = toEmbedQLError(error);
+      return texts.map(() => shown);
+    }
+    const middle = Math.ceil(texts.length / 2);
+    const halves = [texts.slice(0, middle), texts.slice(middle)];
+    return (await Promise.all(halves.map((half) => sendSplitting(half, send)))).flat();
+  }
 }

@@ -1,57 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { EmbedQLError } from '../core/errors.ts';
-
-/**
- * Counts the bytes that the server holds for its clients: bodies that have been read, and answers that have not been
- * taken. A flood of large bodies, or of clients who do not read, ends in refusals and not out of memory.
- */
-export class Buffers {
-  readonly #limit: number;
-  #bytes = 0;
-
-  /** @param limit in bytes */
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get full(): boolean {
-    return this.#bytes >= this.#limit;
-  }
-
-  /** What is held for one request; let go of when its response is closed. */
-  forRequest(response: ServerResponse): RequestBuffer {
-    let held = 0;
-    response.once('close', () => {
-      this.#bytes -= held;
-      held = 0;
-    });
-    const hold = (bytes: number) => {
-      if (response.closed) return;
-      held += bytes;
-      this.#bytes += bytes;
-    };
-    return {
-      take: (bytes) => {
-        if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
-        hold(bytes);
-      },
-      answered: () => hold(response.writableLength),
-    };
-  }
-}
-
-export interface RequestBuffer {
-  /** @throws EmbedQLError OVERLOADED where there is no room */
-  take(bytes: number): void;
-  /** The answer has been written; what the client has not taken yet is held. */
-  answered(): void;
-}
-
-export const tooMuchBuffered = new EmbedQLError(
-  'OVERLOADED',
-  'The server holds as many bytes as it may for clients (EMBEDQL_MAX_BUFFERED_MB); try again in a moment.',
-  { retryable: true, retryAfterMs: 1_000 },
-);
+import type { RequestBuffer } from './memory.ts';
 
 /** The client has gone before all of its body was here; nobody is left to be told. */
 export class BrokenOff extends Error {}

@@ -47,3 +47,12 @@ export function retryAfter({ retryAfterMs }: EmbedQLError): Headers {
     'retry-after-ms': String(Math.ceil(retryAfterMs)),
   };
 }
+
+/** Aborts when the client goes away before its answer has been written. */
+export function clientGone(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableEnded) gone.abort();
+  });
+  return gone.signal;
+}

@@ -8,15 +8,14 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { badUserInput, EmbedQLError, toEmbedQLError } from '../core/errors.ts';
-import type { Log } from '../telemetry/pino.ts';
 import type { Authenticate, Identity } from '../admission/keys.ts';
-import { BrokenOff, Buffers, type RequestBuffer, tooMuchBuffered } from './body.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError } from '../core/errors.ts';
+import type { Log } from '../core/surroundings.ts';
+import { BrokenOff } from './body.ts';
+import { createCrossOriginCheck, setSafeHeaders } from './browsers.ts';
 import { Connections } from './connections.ts';
-import { createCrossOriginCheck } from './browsers.ts';
-import { OutputBuffers } from './output-buffers.ts';
+import { Buffers, OutputBuffers, type RequestBuffer, tooMuchBuffered } from './memory.ts';
 import { sendError } from './respond.ts';
-import { setSafeHeaders } from './safe-headers.ts';
 import { limitSlowReader, limitSlowSenders } from './slow-clients.ts';
 
 /** What is known of whoever sent a request. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { ConfigError } from '../config/config.ts';
 import type { ModelSpec } from '../core/model.ts';
 import { knownDtypes } from '../providers/local/weights/folder.ts';
-import { ConfigError } from '../config/config.ts';
 
 const positive = z.int().positive();
 

@@ -1,8 +1,8 @@
 import type { EmbedderEvents } from '../core/events.ts';
 import type { EmbeddingModel, ModelSpec } from '../core/model.ts';
-import type { Provider, ProviderContext } from './provider.ts';
 import { countedModel } from './dependable/counted-model.ts';
 import { type ReliabilityOptions, ReliableModel } from './dependable/reliable-model.ts';
+import type { Provider, ProviderContext } from './provider.ts';
 
 export interface OpenModelsOptions extends ProviderContext {
   providers: readonly Provider[];

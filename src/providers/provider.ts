@@ -1,6 +1,5 @@
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../core/model.ts';
-import type { Log } from '../telemetry/pino.ts';
-import type { Progress } from '../cli/progress.ts';
+import type { Log, Progress } from '../core/surroundings.ts';
 
 /** What every provider may need to open a model. */
 export interface ProviderContext {

@@ -1,10 +1,8 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 
-export type Log = Logger;
-
 /** JSON lines on stdout, or lines for a person where stdout is a terminal. */
-export function createLog(level: string, terminal = process.stdout.isTTY === true): Log {
+export function createLog(level: string, terminal = process.stdout.isTTY === true): Logger {
   const options = { level, base: undefined };
   return pino(options, terminal ? prettyLines() : stdout());
 }

@@ -1,8 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { AdmissionEvents } from '../admission/admission.ts';
 import { costOf } from '../core/accounting.ts';
-import type { CacheEvents } from '../core/cache.ts';
-import type { EmbedderEvents, ProviderCall } from '../core/events.ts';
+import type { AdmissionEvents, CacheEvents, EmbedderEvents, ProviderCall } from '../core/events.ts';
 import type { ModelSpec } from '../core/model.ts';
 
 export interface PrometheusOptions {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Environment } from '../config/config.ts';
+import type { Environment } from '../core/surroundings.ts';
 import { noTracer, type Tracer } from '../core/tracing.ts';
 import { version } from '../version.ts';
 

@@ -1,6 +1,6 @@
 import { vectorToBase64 } from '../core/vectors.ts';
-import type { EncodedVectors } from './vector-text.ts';
 import { SplicedJson } from './spliced-json.ts';
+import type { EncodedVectors } from './vector-text.ts';
 
 /** What a resolver puts into an answer where a vector stands. */
 export interface VectorForms {

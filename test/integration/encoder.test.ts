@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { modelSpecs } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
+import { modelSpecs } from '../../src/models/specs.ts';
 import { Encoder, type EncoderOptions } from '../../src/providers/local/encoder.ts';
 import { findWeights } from '../../src/providers/local/weights/folder.ts';
 import { cosine, dot } from '../support/vectors.ts';

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { readConfig } from '../../src/config/config.ts';
 import { serve } from '../../src/cli/serve.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { startProvider } from '../support/provider-server.ts';
 
 test('serve prints where it listens, warns, and ends with 0 on SIGTERM', async () => {

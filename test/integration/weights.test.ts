@@ -2,16 +2,16 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { modelSpecs } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
 import type { ModelSpec } from '../../src/core/model.ts';
+import { silentProgress } from '../../src/core/surroundings.ts';
+import { modelSpecs } from '../../src/models/specs.ts';
 import { findWeights, weightsRevision } from '../../src/providers/local/weights/folder.ts';
 import { hubOptions, hubSource } from '../../src/providers/local/weights/hub.ts';
 import { npmSource, packagesByModelId } from '../../src/providers/local/weights/npm.ts';
 import { provisionWeights } from '../../src/providers/local/weights/provision.ts';
 import type { WeightsSource } from '../../src/providers/local/weights/source.ts';
 import { createLog } from '../../src/telemetry/pino.ts';
-import { silentProgress } from '../../src/cli/progress.ts';
 import { startEmbedQL } from '../support/embedql.ts';
 import { type HubServer, startHub } from '../support/hub-server.ts';
 

@@ -1,8 +1,8 @@
 import { type App, createApp } from '../../src/app.ts';
-import { type Environment, readConfig } from '../../src/config/config.ts';
+import { readConfig } from '../../src/config/config.ts';
+import { type Environment, silentProgress } from '../../src/core/surroundings.ts';
 import type { Provider } from '../../src/providers/provider.ts';
 import { createLog } from '../../src/telemetry/pino.ts';
-import { silentProgress } from '../../src/cli/progress.ts';
 
 export interface GraphQLAnswer {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { modelSpecs } from '../../src/app.ts';
+import { createProgress } from '../../src/cli/progress.ts';
 import { readConfig } from '../../src/config/config.ts';
+import { modelSpecs } from '../../src/models/specs.ts';
 import { localSources } from '../../src/providers/local/index.ts';
 import { provisionWeights } from '../../src/providers/local/weights/provision.ts';
 import { createLog } from '../../src/telemetry/pino.ts';
-import { createProgress } from '../../src/cli/progress.ts';
 
 /** Builds what runs outside of the test runner (the worker, the command) and fetches the real local model, once. */
 export default async function globalSetup(): Promise<void> {

@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { keyPattern, parseKey } from '../../core/cache-key.ts';
+import { keyPattern, parseKey } from '../../core/cache.ts';
 import { connectCluster, connectSingle, forMaintenance } from './connect.ts';
 
 /** What lies in Redis of one model identity. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CachedVector, CacheEvents } from '../../core/cache.ts';
-import type { Log } from '../../telemetry/pino.ts';
+import type { CachedVector } from '../../core/cache.ts';
+import type { CacheEvents } from '../../core/events.ts';
+import type { Log } from '../../core/surroundings.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
 import type { RedisCommands } from './commands.ts';
-import { errorWord } from './error-word.ts';
-import { late, within } from './within.ts';
+import { errorWord, timedOut, withTimeout } from './util.ts';
 
 export interface RedisTierOptions {
   /** Seconds that an entry lives; 0 means for ever. */
@@ -122,8 +122,8 @@ export class RedisTier {
     if (!this.available || keys === 0) return undefined;
     try {
       const leftMs = Math.max(0, endsAt - performance.now());
-      const answer = await within(leftMs, ask());
-      if (answer !== late) return answer;
+      const answer = await withTimeout(leftMs, ask());
+      if (answer !== timedOut) return answer;
       this.#wentAway(`no answer within ${Math.round(leftMs)} ms`);
     } catch (error) {
       if (!isReply(error)) this.#wentAway(describe(error));
@@ -222,8 +222,8 @@ export class RedisTier {
   async #probe(): Promise<void> {
     const wasAway = this.#state === 'away';
     try {
-      const answer = await within(pingMs, this.#commands.ping());
-      if (answer === late || this.#state === 'closed') return;
+      const answer = await withTimeout(pingMs, this.#commands.ping());
+      if (answer === timedOut || this.#state === 'closed') return;
     } catch (error) {
       this.#lastError = describe(error);
       return;

@@ -1,30 +1,10 @@
-import type { Admission } from '../../admission/admission.ts';
-import type { Accounting } from '../../core/accounting.ts';
-import type { Cache } from '../../core/cache.ts';
-import type { Catalogue } from '../../core/catalogue.ts';
-import type { Embedder, EmbedRequest } from '../../core/embedder.ts';
-import type { Payer } from '../../core/payer.ts';
+import type { Role } from '../../admission/keys.ts';
+import type { EmbedRequest, Payer } from '../../core/request.ts';
 import type { Span } from '../../core/tracing.ts';
-import type { EncodedVectors } from '../../wire/vector-text.ts';
 import type { VectorForms } from '../../wire/writer.ts';
-import type { LookAhead } from './look-ahead/look-ahead.ts';
+import type { Services } from '../services.ts';
 import type { OperationLoader } from './loader.ts';
-
-/** Who asks: what the key they showed lets them do. */
-export type Role = 'client' | 'admin';
-
-/** What lives as long as the process. */
-export interface Services {
-  readonly catalogue: Catalogue;
-  readonly embedder: Embedder;
-  readonly cache: Cache;
-  readonly accounting: Accounting;
-  readonly version: string;
-  readonly admission: Admission;
-  readonly encoded: EncodedVectors;
-  /** Aborts when the server is told to stop: what goes on without an end has to end. */
-  readonly stopping: AbortSignal;
-}
+import type { LookAhead } from './look-ahead/look-ahead.ts';
 
 /** What every resolver gets. */
 export interface Context extends Services {

@@ -1,22 +1,23 @@
 import { NoSchemaIntrospectionCustomRule } from 'graphql';
 import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
-import type { EmbedRequest } from '../../core/embedder.ts';
-import { plainForms, type VectorForms } from '../../wire/writer.ts';
-import { gatherExtension, LookAhead } from './look-ahead/look-ahead.ts';
-import { OperationLoader } from './loader.ts';
-import { codedError } from './coded-error.ts';
-import type { Context, Services } from './context.ts';
-import { createSchema } from './schema/schema.ts';
-import type { Log } from '../../telemetry/pino.ts';
-import type { Tracing } from '../../telemetry/tracing.ts';
+import type { EmbedRequest } from '../../core/request.ts';
+import type { Log } from '../../core/surroundings.ts';
 import type { Caller } from '../../http/server.ts';
+import type { Tracing } from '../../telemetry/tracing.ts';
+import { plainForms, type VectorForms } from '../../wire/writer.ts';
+import type { Services } from '../services.ts';
+import { codedError } from './coded-error.ts';
+import type { Context } from './context.ts';
+import { OperationLoader } from './loader.ts';
+import { gatherExtension, LookAhead } from './look-ahead/look-ahead.ts';
 import { boundedDocumentCache } from './plugins/document-cache.ts';
 import { limitsFor } from './plugins/document-limits.ts';
+import { useLookAhead } from './plugins/use-admission.ts';
 import { useCodedErrors } from './plugins/use-coded-errors.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
-import { useLookAhead } from './plugins/use-admission.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
+import { createSchema } from './schema/schema.ts';
 
 export const graphqlPath = '/graphql';
 

@@ -3,19 +3,18 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
 import { EmbedQLError } from '../../core/errors.ts';
-import { type SplicedForms, splicedForms } from '../../wire/writer.ts';
-import { codedError } from './coded-error.ts';
-import type { Services } from './context.ts';
-import type { Log } from '../../telemetry/pino.ts';
-import type { Tracing } from '../../telemetry/tracing.ts';
+import type { Log } from '../../core/surroundings.ts';
 import { BodyTooLarge } from '../../http/body.ts';
-import { goneSignal } from '../../http/gone.ts';
-import { errorBody, retryAfter, sendBytes } from '../../http/respond.ts';
+import { clientGone, errorBody, retryAfter, sendBytes } from '../../http/respond.ts';
 import type { Handler } from '../../http/server.ts';
+import type { Tracing } from '../../telemetry/tracing.ts';
+import { type SplicedForms, splicedForms } from '../../wire/writer.ts';
+import type { Services } from '../services.ts';
 import { type AnswerType, headOf, type Negotiated, negotiate, toSentError } from './answer.ts';
+import { codedError } from './coded-error.ts';
+import { createEngine, type Engine, type GraphQLCaller } from './engine.ts';
 import { readParams, readQueryString, WrongBody } from './params.ts';
 import { codeErrors } from './plugins/use-coded-errors.ts';
-import { createEngine, type Engine, type GraphQLCaller } from './engine.ts';
 
 /**
  * GraphQL over HTTP. What wants a whole answer is read and written here, without the detour over Fetch's Request and
@@ -67,7 +66,7 @@ async function run(
   const request = {
     method,
     headers: { get: (name: string) => headers[name] ?? null },
-    signal: goneSignal(response),
+    signal: clientGone(response),
   };
   try {
     const result = await engine.getResultForParams(

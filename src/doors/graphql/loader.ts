@@ -1,9 +1,8 @@
 import DataLoader from 'dataloader';
-import type { Operation } from '../../core/sender.ts';
-import type { Embedder, EmbedRequest } from '../../core/embedder.ts';
+import type { Embedder } from '../../core/embedder.ts';
 import type { EmbedQLError } from '../../core/errors.ts';
-import type { Answer } from '../../core/pipeline.ts';
-import { FiguresTally, type OperationFigures } from '../../core/operation-figures.ts';
+import type { Answer, EmbedRequest, Operation } from '../../core/request.ts';
+import { FiguresTally, type OperationFigures } from '../operation-figures.ts';
 
 type Outcome = Answer | EmbedQLError;
 
@@ -31,7 +30,7 @@ export class OperationLoader {
     this.#embedder = embedder;
     this.#operation = operation;
     this.#loader = new DataLoader<EmbedRequest, Outcome, string>((requests) => this.#embed(requests), {
-      cacheKeyFn: ({ sameness }) => sameness,
+      cacheKeyFn: ({ dedupeKey }) => dedupeKey,
     });
   }
 
@@ -48,7 +47,7 @@ export class OperationLoader {
     this.#loader.clearAll();
     this.#outcomes.clear();
     this.#charged.clear();
-    const distinct = new Map(requests.map((request) => [request.sameness, request]));
+    const distinct = new Map(requests.map((request) => [request.dedupeKey, request]));
     this.#run = { begun: distinct, done: this.#embed([...distinct.values()]) };
   }
 
@@ -57,40 +56,40 @@ export class OperationLoader {
    * @throws EmbedQLError, or rejects with it
    */
   load(request: EmbedRequest): Answer | Promise<Answer> {
-    const outcome = this.#outcomes.get(request.sameness);
+    const outcome = this.#outcomes.get(request.dedupeKey);
     if (outcome) return this.#deliver(request, outcome);
     return this.#arrival(request).then((arrived) => this.#deliver(request, arrived));
   }
 
   /** Answers or errors for many texts, in their order; one that fails costs the others nothing. */
   async loadEach(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
-    const missing = requests.filter(({ sameness }) => !this.#outcomes.has(sameness));
+    const missing = requests.filter(({ dedupeKey }) => !this.#outcomes.has(dedupeKey));
     if (missing.length > 0) await Promise.all(missing.map((request) => this.#arrival(request)));
     return requests.map((request) => {
-      const outcome = this.#outcomes.get(request.sameness)!;
+      const outcome = this.#outcomes.get(request.dedupeKey)!;
       return outcome instanceof Error ? outcome : this.#deliver(request, outcome);
     });
   }
 
   /** Waits for what has been asked for, or asks for it. Whom it is charged to is said when it is delivered. */
   async #arrival(request: EmbedRequest): Promise<Outcome> {
-    if (this.#run.begun.has(request.sameness)) await this.#run.done;
+    if (this.#run.begun.has(request.dedupeKey)) await this.#run.done;
     else await this.#loader.load(request).catch(() => {});
-    return this.#outcomes.get(request.sameness)!;
+    return this.#outcomes.get(request.dedupeKey)!;
   }
 
-  #deliver({ sameness }: EmbedRequest, outcome: Outcome): Answer {
+  #deliver({ dedupeKey }: EmbedRequest, outcome: Outcome): Answer {
     if (outcome instanceof Error) throw outcome;
     if (outcome.costUsd === 0) return outcome;
-    if (this.#charged.has(sameness)) return { ...outcome, costUsd: 0 };
-    this.#charged.add(sameness);
+    if (this.#charged.has(dedupeKey)) return { ...outcome, costUsd: 0 };
+    this.#charged.add(dedupeKey);
     return outcome;
   }
 
   async #embed(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
     const outcomes = await this.#embedder.embedMany(requests, this.#operation);
     this.#tally.add(outcomes);
-    for (const [i, { sameness }] of requests.entries()) this.#outcomes.set(sameness, outcomes[i]!);
+    for (const [i, { dedupeKey }] of requests.entries()) this.#outcomes.set(dedupeKey, outcomes[i]!);
     return outcomes;
   }
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
 import { badUserInput, EmbedQLError } from '../../core/errors.ts';
-import { type RequestBuffer, readBody } from '../../http/body.ts';
+import { readBody } from '../../http/body.ts';
+import type { RequestBuffer } from '../../http/memory.ts';
 
 /** What is no GraphQL request, with the HTTP status that says so. */
 export class WrongBody extends EmbedQLError {

@@ -1,19 +1,16 @@
 import { z } from 'zod';
-import type { EmbedRequest } from '../../core/embedder.ts';
 import { badUserInput, EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
-import type { Answer } from '../../core/pipeline.ts';
+import type { Answer, EmbedRequest } from '../../core/request.ts';
+import type { Log } from '../../core/surroundings.ts';
 import { shortenVector } from '../../core/vectors.ts';
-import { splicedForms } from '../../wire/writer.ts';
-import { FiguresTally } from '../../core/operation-figures.ts';
-import { isEmptyText, readArguments } from '../graphql/schema/arguments.ts';
-import type { Services } from '../graphql/context.ts';
-import { isKept } from '../graphql/schema/embedding.ts';
-import type { Log } from '../../telemetry/pino.ts';
+import { isEmptyText, readWish } from '../../core/wish.ts';
 import { BodyTooLarge, BrokenOff, readBody } from '../../http/body.ts';
-import { tellFigures } from '../../http/figures.ts';
-import { goneSignal } from '../../http/gone.ts';
-import { sendBytes } from '../../http/respond.ts';
+import { clientGone, sendBytes } from '../../http/respond.ts';
 import type { Handler } from '../../http/server.ts';
+import { splicedForms } from '../../wire/writer.ts';
+import { isKept } from '../graphql/schema/embedding.ts';
+import { FiguresTally, tellFigures } from '../operation-figures.ts';
+import type { Services } from '../services.ts';
 import { sendOpenAIError } from './errors.ts';
 
 /** What `POST /v1/embeddings` takes (OpenAI's API reference). Unknown members are passed over, as OpenAI does. */
@@ -43,7 +40,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const ms = Math.round((performance.now() - started) * 10) / 10;
       log.info({ requestId, key, operation: embeddingsPath, ...outcome, ms }, 'operation');
     };
-    const signal = goneSignal(response);
+    const signal = clientGone(response);
     try {
       const { wish, encoding } = read(await readBody(request, maxBodyBytes, caller.buffer), services);
       const payer = services.admission.payer(caller.key);
@@ -98,9 +95,9 @@ function read(body: Buffer, services: Services): { wish: Wish; encoding: 'float'
   const texts = typeof input === 'string' ? [input] : input;
   const empty = texts.findIndex(isEmptyText);
   if (empty >= 0) throw new WrongParameter('input', `input[${empty}] is empty; give it something to embed.`);
-  const { model, dimension, request } = readArguments(
+  const { model, dimension, request } = readWish(
     { model: name, dimensions, useCache: true, truncate: false },
-    services,
+    services.catalogue,
   );
   const requests = texts.map((text) => request(text, 'doc'));
   return { wish: { requests, model: model.spec.name, dimension }, encoding };

@@ -1,8 +1,8 @@
 import { toEmbedQLError } from '../../core/errors.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
-import type { Services } from '../graphql/context.ts';
 import { sendJson } from '../../http/respond.ts';
 import type { Handler } from '../../http/server.ts';
+import type { Services } from '../services.ts';
 import { sendOpenAIError } from './errors.ts';
 
 export const modelsPath = '/v1/models';

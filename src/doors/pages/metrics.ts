@@ -1,5 +1,5 @@
-import type { PrometheusMetrics } from '../../telemetry/prometheus.ts';
 import type { Handler } from '../../http/server.ts';
+import type { PrometheusMetrics } from '../../telemetry/prometheus.ts';
 
 /** The page that Prometheus scrapes. */
 export function createMetricsPage(metrics: PrometheusMetrics): Handler {

@@ -1,9 +1,7 @@
 import { toEmbedQLError } from '../../core/errors.ts';
-import type { EmbedderEvents } from '../../core/events.ts';
+import type { EmbedderEvents, ProviderCall } from '../../core/events.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
 import type { ProviderModel } from '../provider.ts';
-import { countTokens } from './count-tokens.ts';
-import { reportCall } from './report-call.ts';
 
 /** One batch computes while the next is on its way to the worker, which so never waits. */
 const concurrency = 2;
@@ -31,4 +29,20 @@ export function countedModel(model: ProviderModel, events: EmbedderEvents): Embe
       }
     },
   };
+}
+
+/** Tokens of each text; the most it can have where the provider does not count them. */
+export async function countTokens(model: ProviderModel, texts: readonly string[]): Promise<number[]> {
+  if (model.countTokens) return model.countTokens(texts);
+  return (await model.fit(texts)).map(({ maxTokens }) => maxTokens);
+}
+
+/** Begins a call to a provider. @returns what tells its outcome, with the time that it took. */
+export function reportCall(
+  events: EmbedderEvents,
+  call: Pick<ProviderCall, 'model' | 'texts'>,
+): (outcome: ProviderCall['outcome']) => void {
+  const started = performance.now();
+  return (outcome) =>
+    events.providerCall({ ...call, seconds: (performance.now() - started) / 1000, outcome });
 }

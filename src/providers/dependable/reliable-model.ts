@@ -13,19 +13,12 @@ import {
 } from 'cockatiel';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents } from '../../core/events.ts';
-import type {
-  EmbeddedText,
-  EmbeddingModel,
-  FittedText,
-  ModelSpec,
-  ModelStatus,
-} from '../../core/model.ts';
-import type { Log } from '../../telemetry/pino.ts';
+import type { EmbeddedText, EmbeddingModel, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
+import type { Log } from '../../core/surroundings.ts';
 import type { ProviderModel } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
-import { countTokens } from './count-tokens.ts';
+import { countTokens, reportCall } from './counted-model.ts';
 import { Pause } from './pause.ts';
-import { reportCall } from './report-call.ts';
 
 export interface ReliabilityOptions {
   /** Calls in flight at the same time. */

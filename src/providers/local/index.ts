@@ -1,4 +1,4 @@
-import type { Environment } from '../../config/config.ts';
+import type { Environment } from '../../core/surroundings.ts';
 import type { Provider } from '../provider.ts';
 import { LocalModel } from './local-model.ts';
 import { hubOptions, hubSource } from './weights/hub.ts';

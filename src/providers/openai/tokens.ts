@@ -1,5 +1,4 @@
-import { sliceWhole } from '../text.ts';
-import { mapInSlices } from '../slices.ts';
+import { mapInSlices, sliceWhole } from '../text.ts';
 
 type Encoding = typeof import('gpt-tokenizer/encoding/cl100k_base');
 

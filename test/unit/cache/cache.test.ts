@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { decodeVector, encodeVector, headerBytes } from '../../../src/cache/codec.ts';
 import { MemoryCache } from '../../../src/cache/memory.ts';
 import { noCache } from '../../../src/cache/none.ts';
-import { late, within } from '../../../src/cache/redis/within.ts';
+import { timedOut, withTimeout } from '../../../src/cache/redis/util.ts';
 
 const value = (numbers: number) => ({
   vector: new Float32Array(numbers).fill(1),
@@ -84,8 +84,8 @@ test('no cache has nothing and keeps nothing', async () => {
 
 describe('within', () => {
   test('gives the result, the failure, or says that it is late', async () => {
-    expect(await within(1_000, Promise.resolve(1))).toBe(1);
-    await expect(within(1_000, Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect(await within(1, new Promise(() => {}))).toBe(late);
+    expect(await withTimeout(1_000, Promise.resolve(1))).toBe(1);
+    await expect(withTimeout(1_000, Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await withTimeout(1, new Promise(() => {}))).toBe(timedOut);
   });
 });

@@ -1,11 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Accounting, costOf } from '../../../src/core/accounting.ts';
-import { cacheKey, keyPattern, parseKey } from '../../../src/core/cache-key.ts';
+import { cacheKey, keyPattern, parseKey } from '../../../src/core/cache.ts';
 import { InputRefusedError, toEmbedQLError } from '../../../src/core/errors.ts';
-import { growUntil, sliceWhole } from '../../../src/providers/text.ts';
-import { mapInSlices } from '../../../src/providers/slices.ts';
-import { sendSplitting } from '../../../src/core/split.ts';
+import { sendSplitting } from '../../../src/core/sender.ts';
 import {
   shortenVector,
   vectorFromBase64,
@@ -14,6 +12,7 @@ import {
   vectorToBytes,
 } from '../../../src/core/vectors.ts';
 import { builtinModels } from '../../../src/models/builtin.ts';
+import { growUntil, mapInSlices, sliceWhole } from '../../../src/providers/text.ts';
 
 describe('vectors', () => {
   test('bytes and base64 give back the same numbers', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Fifo } from '../../../src/core/fifo.ts';
+import { Fifo } from '../../../src/core/queue.ts';
 
 test('comes out in the order that it went in, whatever the turns', () => {
   fc.assert(

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { countTokens } from 'gpt-tokenizer/encoding/cl100k_base';
 import { describe, expect, test } from 'vitest';
+import { AdaptiveLimit } from '../../../src/providers/dependable/adaptive-limit.ts';
+import { Pause } from '../../../src/providers/dependable/pause.ts';
 import { microBatches } from '../../../src/providers/local/micro-batches.ts';
 import { readRetryAfter } from '../../../src/providers/openai/failures.ts';
 import { apportion, countEach, cutEachToTokens } from '../../../src/providers/openai/tokens.ts';
-import { AdaptiveLimit } from '../../../src/providers/dependable/adaptive-limit.ts';
-import { Pause } from '../../../src/providers/dependable/pause.ts';
 
 const plain = (text: string) => countTokens(text, { disallowedSpecial: new Set() });
 

@@ -1,8 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createProgress } from '../../../src/cli/progress.ts';
+import { silentProgress } from '../../../src/core/surroundings.ts';
 import { createLog } from '../../../src/telemetry/pino.ts';
-import { createProgress, silentProgress } from '../../../src/cli/progress.ts';
 
 describe('progress', () => {
   afterEach(() => void vi.restoreAllMocks());

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { vectorFromBase64 } from '../../../src/core/vectors.ts';
-import { EncodedVectors } from '../../../src/wire/vector-text.ts';
 import { longestNumber, writeFloat32 } from '../../../src/wire/float32-text.ts';
 import { SplicedJson } from '../../../src/wire/spliced-json.ts';
+import { EncodedVectors } from '../../../src/wire/vector-text.ts';
 
 const textOf = (value: number) => {
   const out = new Uint8Array(longestNumber);

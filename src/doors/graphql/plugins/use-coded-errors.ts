@@ -1,8 +1,8 @@
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import type { Log } from '../../../core/surroundings.ts';
 import { codedError } from '../coded-error.ts';
-import type { Log } from '../../../telemetry/pino.ts';
 
 /** Gives every error of every answer that Yoga writes its code; logs those that are ours. */
 export function useCodedErrors(log: Log): Plugin {

@@ -1,8 +1,8 @@
 import { type ExecutionArgs, getOperationAST } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import type { Log } from '../../../core/surroundings.ts';
+import { tellFigures } from '../../operation-figures.ts';
 import type { Context } from '../context.ts';
-import type { Log } from '../../../telemetry/pino.ts';
-import { tellFigures } from '../../../http/figures.ts';
 
 /** One line for each operation: what it asked for and what that came to. Never a text, a vector or a key. */
 export function useOperationLog(log: Log): Plugin<Context> {

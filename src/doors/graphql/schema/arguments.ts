@@ -1,9 +1,5 @@
 import type { InputShapeFromFields } from '@pothos/core';
-import type { EmbedRequest } from '../../../core/embedder.ts';
-import { badUserInput } from '../../../core/errors.ts';
-import type { EmbeddingModel, TextKind } from '../../../core/model.ts';
 import type { Builder } from './builder.ts';
-import type { Context } from '../context.ts';
 
 /** The arguments that every embedding field takes. */
 export function embeddingArguments(builder: Builder) {
@@ -30,59 +26,3 @@ export function embeddingArguments(builder: Builder) {
 }
 
 export type EmbeddingArguments = InputShapeFromFields<ReturnType<typeof embeddingArguments>>;
-
-/** What the arguments that every embedding field takes come down to. */
-export interface ReadArguments {
-  model: EmbeddingModel;
-  /** Numbers in the vector that is given back. */
-  dimension: number;
-  request(text: string, kind: TextKind, maxBatchSize?: number): EmbedRequest;
-}
-
-/** Checks the arguments. @throws EmbedQLError MODEL_NOT_FOUND, BAD_USER_INPUT. */
-export function readArguments(
-  args: EmbeddingArguments,
-  { catalogue }: Pick<Context, 'catalogue'>,
-): ReadArguments {
-  const model = catalogue.get(args.model);
-  // An explicit null means the same as nothing.
-  const useCache = args.useCache ?? true;
-  const truncate = args.truncate ?? true;
-  const options = `${model.spec.name}\n${useCache ? 'c' : ''}${truncate ? 't' : ''}`;
-  return {
-    model,
-    dimension: readDimensions(args.dimensions, model),
-    request: (text, kind, maxBatchSize) => ({
-      model,
-      text,
-      kind,
-      useCache,
-      truncate,
-      maxBatchSize,
-      sameness: `${options}${kind}${maxBatchSize ?? ''}\n${text}`,
-    }),
-  };
-}
-
-function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
-  if (dimensions === null || dimensions === undefined) return spec.dimension;
-  if (!spec.supportsDimensions) {
-    throw badUserInput(
-      `${spec.name} has vectors of ${spec.dimension} numbers and none shorter; leave out dimensions.`,
-    );
-  }
-  if (dimensions < 1 || dimensions > spec.dimension) {
-    throw badUserInput(`dimensions must be from 1 to ${spec.dimension} for ${spec.name}.`);
-  }
-  return dimensions;
-}
-
-export function isEmptyText(text: string): boolean {
-  return text.trim() === '';
-}
-
-/** @throws EmbedQLError BAD_USER_INPUT for a text without anything in it. */
-export function requireText(text: string, argument: string): string {
-  if (isEmptyText(text)) throw badUserInput(`${argument} is empty; give it something to embed.`);
-  return text;
-}

@@ -1,9 +1,10 @@
 import { badUserInput, type EmbedQLError } from '../../../core/errors.ts';
-import type { Answer } from '../../../core/pipeline.ts';
+import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
-import { type EmbeddingArguments, embeddingArguments, isEmptyText, readArguments } from './arguments.ts';
-import type { Builder } from './builder.ts';
+import { isEmptyText, readWish } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
+import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
+import type { Builder } from './builder.ts';
 import { isKept } from './embedding.ts';
 import { gathered } from './gathered.ts';
 
@@ -66,7 +67,7 @@ export const emptyText = badUserInput('The text is empty; give it something to e
 
 /** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
 function read(args: BatchArguments, context: Context) {
-  const { model, dimension, request } = readArguments(args, context);
+  const { model, dimension, request } = readWish(args, context.catalogue);
   const { name, maxBatchSize } = model.spec;
   const batchSize = args.batchSize ?? undefined;
   if (batchSize !== undefined && (batchSize < 1 || batchSize > maxBatchSize)) {

@@ -1,8 +1,9 @@
 import type { EmbedQLError } from '../../../core/errors.ts';
-import type { Answer } from '../../../core/pipeline.ts';
-import { embeddingArguments, isEmptyText, type ReadArguments, readArguments } from './arguments.ts';
-import type { Builder } from './builder.ts';
+import type { Answer } from '../../../core/request.ts';
+import { type EmbeddingWish, isEmptyText, readWish } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
+import { embeddingArguments } from './arguments.ts';
+import type { Builder } from './builder.ts';
 import { type addEmbedBatch, emptyText, type FailureSource } from './embed-batch.ts';
 import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
 
@@ -61,7 +62,7 @@ export function addEmbedStream(
         texts: t.arg.stringList({ required: true, description: 'The texts to embed.' }),
         ...embeddingArguments(builder),
       },
-      subscribe: (_root, args, context) => chunks(args.texts, readArguments(args, context), context),
+      subscribe: (_root, args, context) => chunks(args.texts, readWish(args, context.catalogue), context),
       resolve: (chunk) => chunk,
     }),
   );
@@ -70,7 +71,7 @@ export function addEmbedStream(
 /** Chunks are as large as a provider call, and as many are under way as calls may be in flight. */
 async function* chunks(
   texts: readonly string[],
-  wish: ReadArguments,
+  wish: EmbeddingWish,
   context: Context,
 ): AsyncGenerator<ChunkSource> {
   const requests = texts.map((text) => wish.request(text, 'doc'));
@@ -104,7 +105,7 @@ async function embedChunk(
   texts: readonly string[],
   from: number,
   to: number,
-  { model, dimension, request }: ReadArguments,
+  { model, dimension, request }: EmbeddingWish,
   { embedder, payer }: Context,
   signal: AbortSignal,
 ): Promise<ChunkSource & { from: number }> {

@@ -1,7 +1,8 @@
 import type { TextKind } from '../../../core/model.ts';
-import { type EmbeddingArguments, embeddingArguments, readArguments, requireText } from './arguments.ts';
-import type { Builder } from './builder.ts';
+import { readWish, requireText } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
+import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
+import type { Builder } from './builder.ts';
 import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
 import { gathered } from './gathered.ts';
 
@@ -50,7 +51,7 @@ const query = gathered((args: EmbeddingArguments & { query: string }, context) =
 );
 
 function read(args: EmbeddingArguments, text: string, kind: TextKind, context: Context) {
-  const { model, dimension, request } = readArguments(args, context);
+  const { model, dimension, request } = readWish(args, context.catalogue);
   return { model: model.spec.name, dimension, requests: [request(text, kind)] as const };
 }
 

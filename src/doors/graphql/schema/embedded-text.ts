@@ -1,7 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
-import { readArguments, requireText } from './arguments.ts';
-import type { Builder } from './builder.ts';
+import { readWish, requireText } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
+import type { Builder } from './builder.ts';
 import { type addEmbedding, embeddingSource } from './embedding.ts';
 import { gathered } from './gathered.ts';
 
@@ -52,7 +52,7 @@ function read({ text, model }: EmbeddedTextReference, context: Context) {
     model: found,
     dimension,
     request,
-  } = readArguments({ model, useCache: true, truncate: true }, context);
+  } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   return { model: found, dimension, request: request(requireText(text, 'text'), 'doc') };
 }
 

@@ -1,4 +1,4 @@
-import type { Answer } from '../../../core/pipeline.ts';
+import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
 import type { Builder } from './builder.ts';
 

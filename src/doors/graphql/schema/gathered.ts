@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import type { EmbedRequest } from '../../../core/embedder.ts';
-import { type Gather, gatherExtension, type Wish } from '../look-ahead/look-ahead.ts';
+import type { EmbedRequest } from '../../../core/request.ts';
 import type { Context } from '../context.ts';
+import { type Gather, gatherExtension, type Wish } from '../look-ahead/look-ahead.ts';
 
 /**
  * A root field that says, from its arguments alone, which texts it will ask for.

@@ -1,6 +1,6 @@
 import type { Catalogue } from '../../../core/catalogue.ts';
+import type { Services } from '../../services.ts';
 import type { Builder } from './builder.ts';
-import type { Services } from '../context.ts';
 
 /** The name by which the service introduces itself. */
 const serviceName = 'embedql';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figures, Snapshot } from '../../../core/accounting.ts';
 import { badUserInput, EmbedQLError } from '../../../core/errors.ts';
-import type { Builder, SchemaTypes } from './builder.ts';
 import type { Context } from '../context.ts';
+import type { Builder, SchemaTypes } from './builder.ts';
 import { loadedModels } from './health.ts';
 
 /** `metrics` and `resetMetrics`. */

@@ -1,6 +1,6 @@
 import { badUserInput } from '../../../core/errors.ts';
 import { cosineSimilarity } from '../../../core/vectors.ts';
-import { isEmptyText, readArguments, requireText } from './arguments.ts';
+import { isEmptyText, readWish, requireText } from '../../../core/wish.ts';
 import type { Builder } from './builder.ts';
 import { gathered } from './gathered.ts';
 
@@ -90,12 +90,12 @@ export function addSimilarity(builder: Builder): void {
 }
 
 const pair = gathered(({ a, b, model }: SimilarityArguments, context) => {
-  const { request } = readArguments({ model, useCache: true, truncate: true }, context);
+  const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   return { requests: [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc')) };
 });
 
 const neighbors = gathered(({ query, texts, k, model }: NearestArguments, context) => {
-  const { request } = readArguments({ model, useCache: true, truncate: true }, context);
+  const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
   if (indexes.length === 0)
     throw badUserInput('texts has nothing to look in; give it a text that is not empty.');

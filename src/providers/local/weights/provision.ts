@@ -3,8 +3,7 @@ import path from 'node:path';
 import lockfile from 'proper-lockfile';
 import { EmbedQLError } from '../../../core/errors.ts';
 import type { ModelSpec } from '../../../core/model.ts';
-import type { Log } from '../../../telemetry/pino.ts';
-import type { Progress } from '../../../cli/progress.ts';
+import type { Log, Progress } from '../../../core/surroundings.ts';
 import { findWeights, targetFolder, type Weights } from './folder.ts';
 import type { WeightsSource } from './source.ts';
 

@@ -1,5 +1,5 @@
 import type { ModelSpec } from '../../../core/model.ts';
-import type { ProgressTask } from '../../../cli/progress.ts';
+import type { ProgressTask } from '../../../core/surroundings.ts';
 
 /** Somewhere that weights can be fetched from. */
 export interface WeightsSource {

@@ -1,5 +1,5 @@
-import type { EmbedQLError } from './errors.ts';
-import type { Answer } from './pipeline.ts';
+import type { EmbedQLError } from '../core/errors.ts';
+import type { Answer } from '../core/request.ts';
 
 /** What an operation has come to so far. */
 export interface OperationFigures {
@@ -41,4 +41,12 @@ export class FiguresTally {
       costUsd: this.#costUsd,
     };
   }
+}
+
+/** Puts what was asked for, and what that came to, on the answer. */
+export function tellFigures(
+  { setHeader }: { setHeader(name: string, value: string): void },
+  { texts, hits, calls, costUsd }: OperationFigures,
+): void {
+  setHeader('x-embedql-figures', `texts=${texts} hits=${hits} calls=${calls} cost=${costUsd}`);
 }

@@ -1,0 +1,47 @@
+/** Variables by name, as a process has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Writes one line. With fields, or the message alone. */
+export interface LogLine {
+  (fields: object, message?: string): void;
+  (message: string): void;
+}
+
+/** Where the parts report what an operator should know. Never a text, a vector or a key. */
+export interface Log {
+  readonly debug: LogLine;
+  readonly info: LogLine;
+  readonly warn: LogLine;
+  readonly error: LogLine;
+  /** Whether lines of this level are written at all; saves putting one together for nobody. */
+  isLevelEnabled(level: string): boolean;
+}
+
+const ignore: LogLine = () => {};
+
+/** For those who want no log. */
+export const silentLog: Log = {
+  debug: ignore,
+  info: ignore,
+  warn: ignore,
+  error: ignore,
+  isLevelEnabled: () => false,
+};
+
+/** One thing that takes a while. */
+export interface ProgressTask {
+  /**
+   * @param done in the unit that the total was given in
+   * @param note what else is worth showing
+   */
+  update(done: number, note?: string): void;
+  end(): void;
+}
+
+/** Somewhere to show how far things are. */
+export interface Progress {
+  /** @param totalBytes 0 where it is not known. */
+  start(label: string, totalBytes: number): ProgressTask;
+}
+
+export const silentProgress: Progress = { start: () => ({ update: () => {}, end: () => {} }) };

@@ -1,0 +1,69 @@
+import type { Catalogue } from './catalogue.ts';
+import { badUserInput } from './errors.ts';
+import type { EmbeddingModel, TextKind } from './model.ts';
+import type { EmbedRequest } from './request.ts';
+
+/** The options that every door takes. Null means the same as left out. */
+export interface EmbeddingOptions {
+  /** The name of the model. Default: the default model. */
+  model?: string | null | undefined;
+  /** False neither reads the cache nor writes to it. Default: true. */
+  useCache?: boolean | null | undefined;
+  /** Numbers in the vector that is given back. Default: the model's own dimension. */
+  dimensions?: number | null | undefined;
+  /** False refuses a text that is over the model's limit instead of cutting it. Default: true. */
+  truncate?: boolean | null | undefined;
+}
+
+/** What the options come down to for one model. */
+export interface EmbeddingWish {
+  readonly model: EmbeddingModel;
+  /** Numbers in the vector that is given back. */
+  readonly dimension: number;
+  request(text: string, kind: TextKind, maxBatchSize?: number): EmbedRequest;
+}
+
+/** Reads the options of a request, the same for every door. @throws EmbedQLError MODEL_NOT_FOUND, BAD_USER_INPUT */
+export function readWish(options: EmbeddingOptions, catalogue: Catalogue): EmbeddingWish {
+  const model = catalogue.get(options.model);
+  const useCache = options.useCache ?? true;
+  const truncate = options.truncate ?? true;
+  const shared = `${model.spec.name}\n${useCache ? 'c' : ''}${truncate ? 't' : ''}`;
+  return {
+    model,
+    dimension: readDimensions(options.dimensions, model),
+    request: (text, kind, maxBatchSize) => ({
+      model,
+      text,
+      kind,
+      useCache,
+      truncate,
+      maxBatchSize,
+      dedupeKey: `${shared}${kind}${maxBatchSize ?? ''}\n${text}`,
+    }),
+  };
+}
+
+function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
+  if (dimensions === null || dimensions === undefined) return spec.dimension;
+  if (!spec.supportsDimensions) {
+    throw badUserInput(
+      `${spec.name} has vectors of ${spec.dimension} numbers and none shorter; leave out dimensions.`,
+    );
+  }
+  if (dimensions < 1 || dimensions > spec.dimension) {
+    throw badUserInput(`dimensions must be from 1 to ${spec.dimension} for ${spec.name}.`);
+  }
+  return dimensions;
+}
+
+/** Whether a text has nothing but white space in it. */
+export function isEmptyText(text: string): boolean {
+  return text.trim() === '';
+}
+
+/** @throws EmbedQLError BAD_USER_INPUT for a text with nothing in it */
+export function requireText(text: string, argument: string): string {
+  if (isEmptyText(text)) throw badUserInput(`${argument} is empty; give it something to embed.`);
+  return text;
+}

@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http';
+import { EmbedQLError } from '../core/errors.ts';
+
+/**
+ * Counts the bytes that the server holds for its clients: bodies that have been read, and answers that have not been
+ * taken. A flood of large bodies, or of clients who do not read, ends in refusals and not out of memory.
+ */
+export class Buffers {
+  readonly #limit: number;
+  #bytes = 0;
+
+  /** @param limit in bytes */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get full(): boolean {
+    return this.#bytes >= this.#limit;
+  }
+
+  /** What is held for one request; let go of when its response is closed. */
+  forRequest(response: ServerResponse): RequestBuffer {
+    let held = 0;
+    response.once('close', () => {
+      this.#bytes -= held;
+      held = 0;
+    });
+    const hold = (bytes: number) => {
+      if (response.closed) return;
+      held += bytes;
+      this.#bytes += bytes;
+    };
+    return {
+      take: (bytes) => {
+        if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
+        hold(bytes);
+      },
+      answered: () => hold(response.writableLength),
+    };
+  }
+}
+
+export interface RequestBuffer {
+  /** @throws EmbedQLError OVERLOADED where there is no room */
+  take(bytes: number): void;
+  /** The answer has been written; what the client has not taken yet is held. */
+  answered(): void;
+}
+
+export const tooMuchBuffered = new EmbedQLError(
+  'OVERLOADED',
+  'The server holds as many bytes as it may for clients (EMBEDQL_MAX_BUFFERED_MB); try again in a moment.',
+  { retryable: true, retryAfterMs: 1_000 },
+);
+
+/** Smaller answers come out of Node's own pool; larger ones than the largest are not worth keeping memory for. */
+const smallest = 64 * 1_024;
+const largest = 4 * 1_024 * 1_024;
+/** Buffers of each size that are kept. */
+const keptOfEach = 4;
+
+/**
+ * Memory for large answers, used again and again: fresh memory of that size comes from the system page by page, which
+ * takes longer than filling it.
+ */
+export class OutputBuffers {
+  readonly #free = new Map<number, Buffer[]>();
+
+  /** Memory for the answer of `response`; it is given to others once that has been handed to the system. */
+  for(response: ServerResponse, bytes: number): Buffer {
+    if (bytes < smallest || bytes > largest) return Buffer.allocUnsafe(bytes);
+    const size = 2 ** Math.ceil(Math.log2(bytes));
+    const free = this.#free.get(size) ?? [];
+    this.#free.set(size, free);
+    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(size);
+    // Not when it is closed: what was broken off may still be on its way.
+    response.once('finish', () => {
+      if (free.length < keptOfEach) free.push(buffer);
+    });
+    return buffer.subarray(0, bytes);
+  }
+}
