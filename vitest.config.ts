@@ -5,9 +5,17 @@ const unitOnly = process.env['SKIP_INTEGRATION'] === '1';
 
 export default defineConfig({
   // graphql must be there once: as the libraries under node_modules load it.
-  resolve: { alias: { graphql: createRequire(import.meta.url).resolve('graphql') } },
+  resolve: {
+    alias: { graphql: createRequire(import.meta.url).resolve('graphql') },
+    // Our own packages as their sources, built or not.
+    conditions: ['embedql-source'],
+  },
+  ssr: { resolve: { conditions: ['embedql-source'] } },
   test: {
-    include: unitOnly ? ['test/unit/**/*.test.ts'] : ['test/{unit,integration}/**/*.test.ts'],
+    include: [
+      unitOnly ? 'test/unit/**/*.test.ts' : 'test/{unit,integration}/**/*.test.ts',
+      'packages/*/test/**/*.test.ts',
+    ],
     globalSetup: unitOnly ? [] : ['test/support/global-setup.ts'],
     pool: 'forks',
     reporters: ['default', ['json', { outputFile: 'coverage/tests.json' }]],
@@ -18,7 +26,7 @@ export default defineConfig({
     coverage: {
       enabled: process.env['COVERAGE'] === '1',
       provider: 'v8',
-      include: ['src/**/*.ts'],
+      include: ['src/**/*.ts', 'packages/*/src/**/*.ts'],
       reporter: ['text'],
       clean: false,
       thresholds: { lines: 95 },

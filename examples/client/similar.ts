@@ -1,7 +1,7 @@
 // Embeds some documents and a query in one operation and ranks the documents. Start a server, then:
 //   npx tsx examples/client/similar.ts [http://127.0.0.1:4000/graphql]
 import { pathToFileURL } from 'node:url';
-import { decodeBase64 } from '../../src/client/index.ts';
+import { decodeBase64 } from '@embedql/client';
 import { execute } from './client.ts';
 import { graphql } from './generated/gql.ts';
 

@@ -2,7 +2,7 @@
 //   npx tsx examples/client/urql.ts [http://127.0.0.1:4000/graphql]
 import { pathToFileURL } from 'node:url';
 import { Client, fetchExchange, gql } from '@urql/core';
-import { decodeBase64 } from '../../src/client/index.ts';
+import { decodeBase64 } from '@embedql/client';
 import { graphql } from './generated/gql.ts';
 import type { PairMutation, PairMutationVariables } from './generated/graphql.ts';
 
