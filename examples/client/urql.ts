@@ -1,8 +1,8 @@
 // The same with urql: the generated documents are typed for any client. Start a server, then:
 //   npx tsx examples/client/urql.ts [http://127.0.0.1:4000/graphql]
 import { pathToFileURL } from 'node:url';
-import { Client, fetchExchange, gql } from '@urql/core';
 import { decodeBase64 } from '@embedql/client';
+import { Client, fetchExchange, gql } from '@urql/core';
 import { graphql } from './generated/gql.ts';
 import type { PairMutation, PairMutationVariables } from './generated/graphql.ts';
 

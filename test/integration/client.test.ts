@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createClient, EmbedError, EmbedManyError } from '@embedql/client';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
 
