@@ -28,7 +28,10 @@ import { createGraphiQLPage } from './doors/pages/graphiql.ts';
 import { createReadiness, health } from './doors/pages/health.ts';
 import { createMetricsPage } from './doors/pages/metrics.ts';
 import type { Services } from './doors/services.ts';
-import { createHttpServer, type Route } from './http/server.ts';
+import { createDispatch, type RequestListener } from './http/dispatch.ts';
+import type { Route } from './http/route.ts';
+import { createHttpServer } from './http/server.ts';
+import { createUpgrade, type UpgradeListener } from './http/upgrade.ts';
 import { defaultModelName, modelSpecs } from './models/specs.ts';
 import { openModels } from './providers/open.ts';
 import type { Provider } from './providers/provider.ts';
@@ -48,16 +51,22 @@ export interface AppOptions {
   providers?: readonly Provider[];
   /** Milliseconds that Redis may keep a request waiting. Default: what a server can afford. */
   cacheWaitMs?: number;
+  /** What stands in front of every path, such as `/ai`. Default: nothing. */
+  basePath?: string;
 }
 
 export interface App {
   readonly services: Services;
+  readonly listener: RequestListener;
+  readonly upgrade: UpgradeListener;
+  /** Where it listens; undefined where it does not. */
+  readonly address: string | undefined;
   /** Makes the default model and Redis ready, as far as they can be. */
   prepare(): Promise<void>;
-  /** Prepares and listens. @returns the server's address. */
-  start(): Promise<string>;
+  /** Prepares and listens. Default: where the configuration says. @returns the address. @throws ConfigError */
+  listen(at?: { host?: string | undefined; port?: number | undefined }): Promise<string>;
   /** Finishes what is in flight and lets go of everything. */
-  stop(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** The only place where the parts are put together. @throws ConfigError */
@@ -68,6 +77,7 @@ export async function createApp({
   progress,
   providers = registeredProviders,
   cacheWaitMs = 240,
+  basePath = '',
 }: AppOptions): Promise<App> {
   const tracing = await createTracing(env);
   const specs = modelSpecs(config, providers);
@@ -146,8 +156,9 @@ export async function createApp({
       handle: createReadiness(() => (stopping.signal.aborted ? 'shutting down' : unavailable(catalogue))),
     },
   ];
-  const server = createHttpServer({
+  const dispatch = createDispatch({
     routes,
+    basePath,
     authenticate: createAuthenticate(config),
     corsOrigins: config.corsOrigins,
     maxBufferedBytes: config.maxBufferedMb * 1_000_000,
@@ -155,24 +166,41 @@ export async function createApp({
     log,
   });
 
+  const server = createHttpServer(dispatch.listener, config.transferTimeoutMs);
+  let address: string | undefined;
+  let closing: Promise<void> | undefined;
+
   const prepare = async () => {
     await Promise.all([prepareDefaultModel(catalogue, log), redis?.ready(redisStartMs)]);
   };
 
+  const close = async () => {
+    stopping.abort();
+    await Promise.all([server.close(config.drainMs), dispatch.drain(config.drainMs)]);
+    address = undefined;
+    budgetRedis?.disconnect();
+    await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
+  };
+
   return {
     services,
-    prepare,
-    async start() {
-      await prepare();
-      return server.listen(config.host, config.port).catch((error: unknown) => {
-        throw cannotListen(error, config);
-      });
+    listener: dispatch.listener,
+    upgrade: createUpgrade(graphqlPath, basePath),
+    get address() {
+      return address;
     },
-    async stop() {
-      stopping.abort();
-      await server.close(config.drainMs);
-      budgetRedis?.disconnect();
-      await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
+    prepare,
+    async listen({ host = config.host, port = config.port } = {}) {
+      await prepare();
+      if (closing) throw new Error('The server was closed before it listened.');
+      address = await server.listen(host, port).catch((error: unknown) => {
+        throw cannotListen(error, { host, port });
+      });
+      return address;
+    },
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 }
@@ -209,7 +237,7 @@ function unavailable({ defaultModel }: Catalogue): string | undefined {
 }
 
 /** What the system says of an address that cannot be had, as a setting to change. */
-function cannotListen(error: unknown, { host, port }: Config): unknown {
+function cannotListen(error: unknown, { host, port }: Pick<Config, 'host' | 'port'>): unknown {
   const reasons: Record<string, string> = {
     EADDRINUSE: `PORT: ${port} is taken on ${host}; for example PORT=${port + 1}`,
     EACCES: `PORT: ${port} may not be used by this user; for example PORT=4000`,

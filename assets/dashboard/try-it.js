@@ -1,4 +1,4 @@
-import { graphql } from './api.js';
+import { endpoint, graphql } from './api.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -97,7 +97,7 @@ export function startTryIt() {
       byId('try-query').textContent = operation.query;
       const variables = JSON.stringify(operation.variables, null, 2);
       byId('try-link').href =
-        `/graphql?query=${encodeURIComponent(operation.query)}&variables=${encodeURIComponent(variables)}`;
+        `${endpoint}?query=${encodeURIComponent(operation.query)}&variables=${encodeURIComponent(variables)}`;
       byId('try-result').hidden = false;
     } catch (error) {
       status.className = 'error';

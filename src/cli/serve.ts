@@ -13,7 +13,7 @@ export async function serve(config: Config, env: Environment, log: Logger): Prom
   for (const warning of config.warnings) log.warn(warning);
   const app = await createApp({ config, env, log, progress: createProgress(log) });
   const stopped = stopSignal(log);
-  const address = await Promise.race([app.start(), stopped]);
+  const address = await Promise.race([app.listen(), stopped]);
   // Told to stop while weights were still being fetched.
   if (typeof address === 'number') return address;
   const { defaultModel } = app.services.catalogue;
@@ -22,7 +22,7 @@ export async function serve(config: Config, env: Environment, log: Logger): Prom
     `EmbedQL is listening; GraphiQL: ${address}${graphqlPath}`,
   );
   const exitCode = await stopped;
-  await app.stop();
+  await app.close();
   log.info('stopped');
   return exitCode;
 }

@@ -79,7 +79,7 @@ export async function warmCache({
     throw error;
   } finally {
     process.off('SIGINT', interrupt);
-    await app.stop();
+    await app.close();
   }
 }
 

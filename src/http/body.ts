@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { EmbedQLError } from '../core/errors.ts';
+import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import type { RequestBuffer } from './memory.ts';
+import type { MountedRequest } from './route.ts';
 
 /** The client has gone before all of its body was here; nobody is left to be told. */
 export class BrokenOff extends Error {}
@@ -12,15 +13,72 @@ export class BodyTooLarge extends EmbedQLError {
   }
 }
 
+/** A body that is no JSON. */
+export class NotJson extends EmbedQLError {
+  constructor() {
+    super('BAD_USER_INPUT', 'The body is not JSON.');
+  }
+}
+
+/**
+ * Reads a body of JSON, of at most `limit` bytes. One that a parser in front of us has read is taken from
+ * `request.body`: as a value, as text or as bytes.
+ * @throws NotJson, BodyTooLarge, BrokenOff, EmbedQLError OVERLOADED where there is no room for it
+ */
+export async function readJson(
+  request: MountedRequest,
+  limit: number,
+  buffer: RequestBuffer,
+): Promise<unknown> {
+  // Some parsers put an empty object there for a body that they leave alone.
+  if (!request.readableDidRead && !request.readableEnded)
+    return parseJson(await readBody(request, limit, buffer));
+  const { body } = request;
+  if (body === undefined) throw bodyLost();
+  const bytes = sizeOf(body, request);
+  if (bytes > limit) throw new BodyTooLarge();
+  buffer.take(bytes);
+  return isRaw(body) ? parseJson(body) : body;
+}
+
+function isRaw(body: unknown): body is string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array;
+}
+
+/** Bytes of a body that has been read, unpacked. */
+function sizeOf(body: unknown, { headers }: IncomingMessage): number {
+  if (isRaw(body)) return Buffer.byteLength(body);
+  const length = headers['content-length'];
+  // Node holds a body to its length; of one that came packed, or in chunks, nobody has said how large it is.
+  if (length !== undefined && headers['content-encoding'] === undefined) return Number(length);
+  try {
+    return Buffer.byteLength(JSON.stringify(body));
+  } catch {
+    throw new NotJson();
+  }
+}
+
+function parseJson(body: string | Uint8Array): unknown {
+  const text =
+    typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.length).toString();
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    throw new NotJson();
+  }
+}
+
+function bodyLost(): EmbedQLError {
+  return badUserInput(
+    'Something in front of EmbedQL has read the body and not left it in request.body; put EmbedQL before it, or a parser for JSON behind it.',
+  );
+}
+
 /**
  * Reads a body of at most `limit` bytes.
  * @throws BodyTooLarge as soon as that is known, EmbedQLError OVERLOADED where there is no room for it
  */
-export async function readBody(
-  request: IncomingMessage,
-  limit: number,
-  buffer: RequestBuffer,
-): Promise<Buffer> {
+async function readBody(request: IncomingMessage, limit: number, buffer: RequestBuffer): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw new BodyTooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;

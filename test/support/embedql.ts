@@ -37,7 +37,7 @@ export async function startEmbedQL(
     progress: silentProgress,
     ...(providers ? { providers } : {}),
   });
-  const url = await app.start();
+  const url = await app.listen();
   const post = (body: unknown, init: RequestInit = {}) =>
     fetch(`${url}/graphql`, {
       method: 'POST',
@@ -51,6 +51,6 @@ export async function startEmbedQL(
     post,
     graphql: async (query, variables, init) =>
       (await post({ query, variables }, init)).json() as Promise<GraphQLAnswer>,
-    stop: () => app.stop(),
+    stop: () => app.close(),
   };
 }

@@ -3,7 +3,7 @@ import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'g
 import type { Config } from '../../config/config.ts';
 import type { EmbedRequest } from '../../core/request.ts';
 import type { Log } from '../../core/surroundings.ts';
-import type { Caller } from '../../http/server.ts';
+import type { Caller } from '../../http/route.ts';
 import type { Tracing } from '../../telemetry/tracing.ts';
 import { plainForms, type VectorForms } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
@@ -40,7 +40,8 @@ export function createEngine(
   const gathered = gatheredFields(schema);
   return createYoga<GraphQLCaller, Context>({
     schema,
-    graphqlEndpoint: graphqlPath,
+    // Which path is ours, below whatever prefix, has been decided before a request comes here.
+    graphqlEndpoint: '*',
     graphiql: false,
     landingPage: false,
     logging: false,

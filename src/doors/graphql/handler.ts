@@ -6,7 +6,7 @@ import { EmbedQLError } from '../../core/errors.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { BodyTooLarge } from '../../http/body.ts';
 import { clientGone, errorBody, retryAfter, sendBytes } from '../../http/respond.ts';
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/route.ts';
 import type { Tracing } from '../../telemetry/tracing.ts';
 import { type SplicedForms, splicedForms } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
@@ -111,6 +111,7 @@ function refuse(
 function explain(error: unknown): { status: number; shown: EmbedQLError } {
   if (error instanceof WrongBody) return { status: error.status, shown: error };
   if (error instanceof BodyTooLarge) return { status: 413, shown: error };
+  if (error instanceof EmbedQLError && error.code === 'BAD_USER_INPUT') return { status: 400, shown: error };
   if (error instanceof EmbedQLError && error.code === 'OVERLOADED') return { status: 503, shown: error };
   throw error;
 }

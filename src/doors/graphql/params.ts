@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
 import { badUserInput, EmbedQLError } from '../../core/errors.ts';
-import { readBody } from '../../http/body.ts';
+import { readJson } from '../../http/body.ts';
 import type { RequestBuffer } from '../../http/memory.ts';
 
 /** What is no GraphQL request, with the HTTP status that says so. */
@@ -18,7 +18,7 @@ export class WrongBody extends EmbedQLError {
  * Reads the body of a POST. Only JSON is taken: a form or plain text is what a page of another origin can send
  * without being asked.
  * @param limit in bytes
- * @throws WrongBody, BodyTooLarge, EmbedQLError OVERLOADED
+ * @throws WrongBody, NotJson, BodyTooLarge, EmbedQLError OVERLOADED
  */
 export async function readParams(
   request: IncomingMessage,
@@ -27,8 +27,7 @@ export async function readParams(
 ): Promise<GraphQLParams> {
   if (!/^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
     throw wrong(415, 'Send the operation as JSON, with "content-type: application/json".');
-  const body = await readBody(request, limit, buffer);
-  const params = parseJson(body.toString('utf8').replace(/^\uFEFF/, ''), 'The body is not JSON.');
+  const params = await readJson(request, limit, buffer);
   if (
     typeof params !== 'object' ||
     params === null ||

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { badUserInput, EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { Answer, EmbedRequest } from '../../core/request.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { shortenVector } from '../../core/vectors.ts';
 import { isEmptyText, readWish } from '../../core/wish.ts';
-import { BodyTooLarge, BrokenOff, readBody } from '../../http/body.ts';
+import { BodyTooLarge, BrokenOff, readJson } from '../../http/body.ts';
 import { clientGone, sendBytes } from '../../http/respond.ts';
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/route.ts';
 import { splicedForms } from '../../wire/writer.ts';
 import { isKept } from '../graphql/schema/embedding.ts';
 import { FiguresTally, tellFigures } from '../operation-figures.ts';
@@ -42,7 +42,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
     };
     const signal = clientGone(response);
     try {
-      const { wish, encoding } = read(await readBody(request, maxBodyBytes, caller.buffer), services);
+      const { wish, encoding } = read(await readJson(request, maxBodyBytes, caller.buffer), services);
       const payer = services.admission.payer(caller.key);
       await services.admission.admit(wish.requests, payer, 'The request has');
       const answers = await services.embedder.embedMany(wish.requests, { signal, payer });
@@ -85,8 +85,8 @@ class WrongParameter extends EmbedQLError {
   }
 }
 
-function read(body: Buffer, services: Services): { wish: Wish; encoding: 'float' | 'base64' } {
-  const parsed = bodySchema.safeParse(parseJson(body));
+function read(body: unknown, services: Services): { wish: Wish; encoding: 'float' | 'base64' } {
+  const parsed = bodySchema.safeParse(body);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new WrongParameter(String(issue!.path[0] ?? ''), issue!.message);
@@ -101,14 +101,6 @@ function read(body: Buffer, services: Services): { wish: Wish; encoding: 'float'
   );
   const requests = texts.map((text) => request(text, 'doc'));
   return { wish: { requests, model: model.spec.name, dimension }, encoding };
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    throw badUserInput('The body is not JSON.');
-  }
 }
 
 function listOf(

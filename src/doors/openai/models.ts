@@ -1,7 +1,7 @@
 import { toEmbedQLError } from '../../core/errors.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
 import { sendJson } from '../../http/respond.ts';
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/route.ts';
 import type { Services } from '../services.ts';
 import { sendOpenAIError } from './errors.ts';
 
@@ -9,14 +9,13 @@ export const modelsPath = '/v1/models';
 
 /** `GET /v1/models` and `GET /v1/models/<name>`: those that can be asked. */
 export function createModelsHandler({ catalogue }: Services): Handler {
-  return (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname === modelsPath) {
+  return (_request, response, { path }) => {
+    if (path === modelsPath) {
       const available = catalogue.all().filter((model) => model.status().available);
       return sendJson(response, 200, { object: 'list', data: available.map(describe) });
     }
     try {
-      sendJson(response, 200, describe(catalogue.get(decoded(pathname.slice(modelsPath.length + 1)))));
+      sendJson(response, 200, describe(catalogue.get(decoded(path.slice(modelsPath.length + 1)))));
     } catch (error) {
       sendOpenAIError(response, toEmbedQLError(error));
     }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Route } from '../../http/server.ts';
+import type { Route } from '../../http/route.ts';
 
 /** Everything comes from here, nothing is inline, and nobody may put the page into a frame. */
 const securityPolicy =

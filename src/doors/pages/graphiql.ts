@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { GraphiQLOptions } from 'graphql-yoga';
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/route.ts';
 
 /** Operations that run as they are; each opens in a tab of its own. */
 const defaultTabs = [

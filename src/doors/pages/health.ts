@@ -1,5 +1,5 @@
 import { sendJson } from '../../http/respond.ts';
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/route.ts';
 
 /** Why the server cannot answer at the moment; undefined when it can. */
 export type Unready = () => string | undefined;

@@ -1,4 +1,4 @@
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/route.ts';
 import type { PrometheusMetrics } from '../../telemetry/prometheus.ts';
 
 /** The page that Prometheus scrapes. */

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Authenticate, Identity } from '../admission/keys.ts';
+import { badUserInput, EmbedQLError, toEmbedQLError } from '../core/errors.ts';
+import type { Log } from '../core/surroundings.ts';
+import { BrokenOff } from './body.ts';
+import { createCrossOriginCheck, setSafeHeaders } from './browsers.ts';
+import { Buffers, OutputBuffers, type RequestBuffer, tooMuchBuffered } from './memory.ts';
+import { type Place, placeOf, withSlash } from './place.ts';
+import { sendError } from './respond.ts';
+import type { Caller, MountedRequest, Route } from './route.ts';
+import { limitSlowReader } from './slow-clients.ts';
+
+export interface DispatchOptions {
+  routes: readonly Route[];
+  /** What stands in front of every path, such as `/ai`; empty for nothing. */
+  basePath: string;
+  authenticate: Authenticate;
+  /** Of web pages that may use this server from a browser. */
+  corsOrigins: readonly string[];
+  /** Bytes that may be held for clients, of bodies and of answers. */
+  maxBufferedBytes: number;
+  /** Milliseconds in which an answer has to be taken. */
+  transferTimeoutMs: number;
+  log: Log;
+}
+
+/** A request listener of Node that fits into a chain of others (Express, connect). */
+export type RequestListener = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  /** Called, with nothing touched, where the path is none of ours. Without it: 404. */
+  next?: (error?: unknown) => void,
+) => void;
+
+export interface Dispatch {
+  /** Answers a request from its first byte to its last, whoever listens for it. */
+  readonly listener: RequestListener;
+  /** Waits for what is in flight, for at most `ms`, then cuts off the rest. What comes after that is refused. */
+  drain(ms: number): Promise<void>;
+}
+
+/** From a request to the route that answers it, past everything that may turn it away. Knows nothing of sockets. */
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const { routes, basePath, authenticate, transferTimeoutMs, log } = options;
+  const byPath = new Map(routes.map((route) => [route.path, route]));
+  const checkOrigin = createCrossOriginCheck(options.corsOrigins);
+  const buffers = new Buffers(options.maxBufferedBytes);
+  const outputs = new OutputBuffers();
+  const inFlight = new Set<ServerResponse>();
+  let closed = false;
+
+  const routeOf = (path: string) =>
+    byPath.get(path) ?? routes.find((one) => one.below && path.startsWith(`${one.path}/`));
+
+  const listener: RequestListener = (request, response, next) => {
+    const place = placeOf(request, basePath);
+    const route = place && routeOf(place.path || '/');
+    if (!route && next) return next();
+    // Gone while something in front of us was waiting.
+    if (response.closed) return;
+    inFlight.add(response);
+    response.once('close', () => inFlight.delete(response));
+    void answer(request, response, place, route);
+  };
+
+  async function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    place: Place | undefined,
+    route: Route | undefined,
+  ): Promise<void> {
+    const buffer = buffers.forRequest(response);
+    try {
+      await decide(request, response, place, route, buffer);
+    } catch (error) {
+      if (error instanceof BrokenOff) return void response.destroy();
+      log.error({ err: error, path: place?.path }, 'request failed');
+      if (!response.headersSent) sendError(response, 500, toEmbedQLError(error));
+      else response.destroy();
+    }
+    buffer.answered();
+    limitSlowReader(response, transferTimeoutMs);
+  }
+
+  async function decide(
+    request: MountedRequest,
+    response: ServerResponse,
+    place: Place | undefined,
+    route: Route | undefined,
+    buffer: RequestBuffer,
+  ): Promise<void> {
+    const requestId = requestIdOf(request);
+    response.setHeader('x-request-id', requestId);
+    setSafeHeaders(response);
+    if (!place || !route) return sendError(response, 404, notFound(routes, place?.prefix ?? basePath));
+    const caller = (identity: Identity): Caller => ({
+      ...identity,
+      requestId,
+      headers: request.headers,
+      path: place.path,
+      buffer,
+      allocate: (bytes) => outputs.for(response, bytes),
+      setHeader: (name, value) => void response.setHeader(name, value),
+    });
+    const turnAway = (status: number, error: EmbedQLError) =>
+      route.sendError ? route.sendError(response, error, status) : sendError(response, status, error);
+    if (closed) return turnAway(503, shutDown);
+    const { methods = ['GET', 'HEAD'] } = route;
+    const isAllowed = methods.includes(request.method ?? '');
+    const refuseMethod = () => {
+      response.setHeader('allow', methods.join(', '));
+      turnAway(405, badUserInput(`Send one of ${methods.join(', ')}.`));
+    };
+    if (place.path === '' && isAllowed)
+      return void response.writeHead(308, { location: withSlash(place) }).end();
+    if (!route.guarded) return isAllowed ? route.handle(request, response, caller(nobody)) : refuseMethod();
+    if (route.page?.isWanted(request)) return route.page.handle(request, response, caller(nobody));
+
+    const origin = checkOrigin(request, response);
+    if (origin === 'answered') return;
+    if (origin === 'refuse') return turnAway(403, crossOrigin);
+    if (request.method === 'OPTIONS') return refuseMethod();
+    const identity = authenticate(request.headers.authorization);
+    if (!identity) {
+      response.setHeader('www-authenticate', 'Bearer realm="embedql"');
+      return turnAway(401, keyWanted);
+    }
+    if (!isAllowed) return refuseMethod();
+    if (buffers.full) return turnAway(503, tooMuchBuffered);
+    await route.handle(request, response, caller(identity));
+  }
+
+  return {
+    listener,
+    async drain(ms) {
+      const timeIsUp = sleep(ms, undefined, { ref: false });
+      await Promise.race([closedAll(inFlight), timeIsUp]);
+      closed = true;
+      // Those who came meanwhile.
+      await Promise.race([closedAll(inFlight), timeIsUp]);
+      for (const response of inFlight) response.destroy();
+    },
+  };
+}
+
+function closedAll(responses: Iterable<ServerResponse>): Promise<unknown> {
+  return Promise.all(
+    [...responses].map((response) => new Promise((resolve) => response.once('close', resolve))),
+  );
+}
+
+/** A request id from outside is taken over where it looks like one; anything else could be anything. */
+function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+const nobody: Identity = { role: 'client', key: 'anonymous' };
+
+const crossOrigin = new EmbedQLError(
+  'FORBIDDEN',
+  'A page of another origin may not use this server; allow its origin in EMBEDQL_CORS_ORIGINS.',
+);
+
+const keyWanted = new EmbedQLError('UNAUTHENTICATED', 'A key is wanted: send "Authorization: Bearer <key>".');
+
+const shutDown = new EmbedQLError('OVERLOADED', 'This server has been shut down; ask another one.', {
+  retryable: true,
+  retryAfterMs: 1_000,
+});
+
+function notFound(routes: readonly Route[], prefix: string): EmbedQLError {
+  return new EmbedQLError(
+    'BAD_USER_INPUT',
+    `There is nothing here; try one of ${routes
+      .filter(({ path }) => !path.includes('.'))
+      .map(({ path }) => prefix + path)
+      .join(', ')}.`,
+  );
+}
