@@ -46,7 +46,6 @@ async function runSerially({ app }: TestServer, { query, variables }: Operation)
     ...services,
     role: 'admin',
     vectors: plainForms,
-    lookAhead: { reach: () => {} },
     loader: {
       load: async (request: ModelRequest) => {
         const [answer] = await services.embedder.embedMany([request]);

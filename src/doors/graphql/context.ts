@@ -1,10 +1,9 @@
 import type { Role } from '../../admission/keys.ts';
-import type { EmbedRequest, Payer } from '../../core/request.ts';
+import type { Payer } from '../../core/request.ts';
 import type { Span } from '../../core/tracing.ts';
 import type { VectorForms } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
 import type { OperationLoader } from './loader.ts';
-import type { LookAhead } from './look-ahead/look-ahead.ts';
 
 /** What every resolver gets. */
 export interface Context extends Services {
@@ -20,5 +19,4 @@ export interface Context extends Services {
   /** The span of the operation. */
   readonly span: Span;
   readonly loader: OperationLoader;
-  readonly lookAhead: LookAhead<Context, EmbedRequest>;
 }

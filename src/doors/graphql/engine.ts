@@ -1,4 +1,5 @@
-import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import { isGatherable, useLookAhead } from '@embedql/look-ahead';
+import { type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql';
 import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
 import type { EmbedRequest } from '../../core/request.ts';
@@ -10,10 +11,8 @@ import type { Services } from '../services.ts';
 import { codedError } from './coded-error.ts';
 import type { Context } from './context.ts';
 import { OperationLoader } from './loader.ts';
-import { gatherExtension, LookAhead } from './look-ahead/look-ahead.ts';
 import { boundedDocumentCache } from './plugins/document-cache.ts';
 import { limitsFor } from './plugins/document-limits.ts';
-import { useLookAhead } from './plugins/use-admission.ts';
 import { useCodedErrors } from './plugins/use-coded-errors.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
@@ -37,7 +36,7 @@ export function createEngine(
   tracing: Tracing,
 ): Engine {
   const schema = createSchema();
-  const gathered = gatheredFields(schema);
+  const gatherable = gatherableFields(schema);
   return createYoga<GraphQLCaller, Context>({
     schema,
     // Which path is ours, below whatever prefix, has been decided before a request comes here.
@@ -56,13 +55,15 @@ export function createEngine(
       const payer = services.admission.payer(key);
       const operation = { signal: request.signal, trace: span.context, payer };
       const loader = new OperationLoader(services.embedder, operation);
-      const lookAhead = new LookAhead<Context, EmbedRequest>((requests) => loader.beginRun(requests));
-      return { ...services, role, key, payer, vectors, requestId, setHeader, span, loader, lookAhead };
+      return { ...services, role, key, payer, vectors, requestId, setHeader, span, loader };
     },
     plugins: [
-      useDocumentLimits({ ...limitsFor(config.maxTexts), isGathered: (field) => gathered.has(field) }),
+      useDocumentLimits({ ...limitsFor(config.maxTexts), isGathered: (field) => gatherable.has(field) }),
       useOperationLog(log),
-      useLookAhead(),
+      useLookAhead<Context, EmbedRequest>({
+        admit: (requests, { admission, payer }) => admission.admit(requests, payer, 'The operation asks for'),
+        begin: (requests, { loader }) => loader.beginRun(requests),
+      }),
       useExecutionCancellation(),
       useCodedErrors(log),
       !config.introspection && {
@@ -74,9 +75,9 @@ export function createEngine(
 }
 
 /** Names of the root fields that are gathered with others: any number of them is one piece of work. */
-function gatheredFields(schema: ReturnType<typeof createSchema>): ReadonlySet<string> {
+function gatherableFields(schema: GraphQLSchema): ReadonlySet<string> {
   const fields = [schema.getQueryType(), schema.getMutationType()].flatMap((type) =>
     Object.values(type?.getFields() ?? {}),
   );
-  return new Set(fields.filter(({ extensions }) => extensions[gatherExtension]).map(({ name }) => name));
+  return new Set(fields.filter(isGatherable).map(({ name }) => name));
 }

@@ -1,3 +1,4 @@
+import LookAheadPlugin from '@embedql/look-ahead/pothos';
 import SchemaBuilder from '@pothos/core';
 import DirectivesPlugin from '@pothos/plugin-directives';
 import FederationPlugin from '@pothos/plugin-federation';
@@ -14,7 +15,7 @@ export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDe
 
 export function createBuilder(): Builder {
   const builder = new SchemaBuilder<SchemaTypes>({
-    plugins: [DirectivesPlugin, FederationPlugin],
+    plugins: [DirectivesPlugin, FederationPlugin, LookAheadPlugin],
     defaultFieldNullability: false,
   });
   builder.queryType({ description: 'What can be asked without computing anything.' });

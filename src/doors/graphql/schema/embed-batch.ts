@@ -1,3 +1,4 @@
+import { gathered } from '@embedql/look-ahead';
 import { badUserInput, type EmbedQLError } from '../../../core/errors.ts';
 import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
@@ -6,7 +7,6 @@ import type { Context } from '../context.ts';
 import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import { isKept } from './embedding.ts';
-import { gathered } from './gathered.ts';
 
 interface BatchArguments extends EmbeddingArguments {
   texts: readonly string[];
@@ -47,9 +47,9 @@ export function addEmbedBatch(builder: Builder) {
         }),
         ...embeddingArguments(builder),
       },
-      extensions: batch.extensions,
+      gather: read,
       resolve: async (_root, args, context, info) => {
-        const { model, dimension, wanted, requests } = batch.wishOf(args, context, info);
+        const { model, dimension, wanted, requests } = gathered(read, args, context, info);
         // A model that cannot be used at all is an error of the field, not of every text.
         await model.identity();
         const outcomes: Array<Answer | EmbedQLError> = new Array(args.texts.length).fill(emptyText);
@@ -79,8 +79,6 @@ function read(args: BatchArguments, context: Context) {
   const requests = wanted.map((index) => request(args.texts[index]!, 'doc', batchSize));
   return { model, dimension, wanted, requests };
 }
-
-const batch = gathered(read);
 
 function addTypes(builder: Builder) {
   const BatchFailure = builder.objectRef<FailureSource>('BatchFailure').implement({

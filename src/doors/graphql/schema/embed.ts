@@ -1,10 +1,10 @@
+import { gathered } from '@embedql/look-ahead';
 import type { TextKind } from '../../../core/model.ts';
 import { readWish, requireText } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
 import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
-import { gathered } from './gathered.ts';
 
 /** `embed` and `embedQuery`: one text, one vector. */
 export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbedding>): void {
@@ -21,8 +21,8 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
         text: t.arg.string({ required: true, description: 'The text to embed. Must not be empty.' }),
         ...shared,
       },
-      extensions: document.extensions,
-      resolve: (_root, args, context, info) => answer(document.wishOf(args, context, info), context),
+      gather: readText,
+      resolve: (_root, args, context, info) => answer(gathered(readText, args, context, info), context),
     }),
   );
 
@@ -37,18 +37,19 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
         query: t.arg.string({ required: true, description: 'The query to embed. Must not be empty.' }),
         ...shared,
       },
-      extensions: query.extensions,
-      resolve: (_root, args, context, info) => answer(query.wishOf(args, context, info), context),
+      gather: readQuery,
+      resolve: (_root, args, context, info) => answer(gathered(readQuery, args, context, info), context),
     }),
   );
 }
 
-const document = gathered((args: EmbeddingArguments & { text: string }, context) =>
-  read(args, requireText(args.text, 'text'), 'doc', context),
-);
-const query = gathered((args: EmbeddingArguments & { query: string }, context) =>
-  read(args, requireText(args.query, 'query'), 'query', context),
-);
+function readText(args: EmbeddingArguments & { text: string }, context: Context) {
+  return read(args, requireText(args.text, 'text'), 'doc', context);
+}
+
+function readQuery(args: EmbeddingArguments & { query: string }, context: Context) {
+  return read(args, requireText(args.query, 'query'), 'query', context);
+}
 
 function read(args: EmbeddingArguments, text: string, kind: TextKind, context: Context) {
   const { model, dimension, request } = readWish(args, context.catalogue);

@@ -1,9 +1,9 @@
+import { gather } from '@embedql/look-ahead';
 import type { GraphQLSchema } from 'graphql';
 import { readWish, requireText } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
 import type { Builder } from './builder.ts';
 import { type addEmbedding, embeddingSource } from './embedding.ts';
-import { gathered } from './gathered.ts';
 
 /** What another subgraph says of a text: the fields of one of the keys. */
 interface EmbeddedTextReference {
@@ -60,13 +60,12 @@ function read({ text, model }: EmbeddedTextReference, context: Context) {
 export function gatherEntities(schema: GraphQLSchema): GraphQLSchema {
   const field = schema.getQueryType()?.getFields()['_entities'];
   if (!field) throw new Error('the schema has no entities');
-  const { extensions } = gathered(
-    ({ representations }: { representations: ReadonlyArray<Record<string, unknown>> }, context) => ({
-      requests: representations
+  const extension = gather(
+    ({ representations }: { representations: ReadonlyArray<Record<string, unknown>> }, context: Context) =>
+      representations
         .filter((representation) => representation['__typename'] === typeName)
         .map((representation) => read(representation as unknown as EmbeddedTextReference, context).request),
-    }),
   );
-  field.extensions = { ...field.extensions, ...extensions };
+  field.extensions = { ...field.extensions, ...extension };
   return schema;
 }

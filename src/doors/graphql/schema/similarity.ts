@@ -1,8 +1,9 @@
+import { gathered } from '@embedql/look-ahead';
 import { badUserInput } from '../../../core/errors.ts';
 import { cosineSimilarity } from '../../../core/vectors.ts';
 import { isEmptyText, readWish, requireText } from '../../../core/wish.ts';
+import type { Context } from '../context.ts';
 import type { Builder } from './builder.ts';
-import { gathered } from './gathered.ts';
 
 interface SimilarityArguments {
   a: string;
@@ -39,9 +40,9 @@ export function addSimilarity(builder: Builder): void {
         b: t.arg.string({ required: true, description: 'Another text. Must not be empty.' }),
         ...model(),
       },
-      extensions: pair.extensions,
+      gather: readPair,
       resolve: async (_root, args, context, info) => {
-        const { requests } = pair.wishOf(args, context, info);
+        const { requests } = gathered(readPair, args, context, info);
         const [a, b] = await Promise.all(requests.map((request) => context.loader.load(request)));
         return cosineSimilarity(a!.vector, b!.vector);
       },
@@ -69,9 +70,9 @@ export function addSimilarity(builder: Builder): void {
         k: t.arg.int({ defaultValue: 10, description: 'How many to give back at the most.' }),
         ...model(),
       },
-      extensions: neighbors.extensions,
+      gather: readNearest,
       resolve: async (_root, args, context, info) => {
-        const { requests, indexes, k } = neighbors.wishOf(args, context, info);
+        const { requests, indexes, k } = gathered(readNearest, args, context, info);
         const [target, ...answers] = await context.loader.loadEach(requests);
         if (!target || target instanceof Error) throw target;
         const found = answers.flatMap((answer, i): NeighborSource[] => {
@@ -89,12 +90,12 @@ export function addSimilarity(builder: Builder): void {
   );
 }
 
-const pair = gathered(({ a, b, model }: SimilarityArguments, context) => {
+function readPair({ a, b, model }: SimilarityArguments, context: Context) {
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   return { requests: [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc')) };
-});
+}
 
-const neighbors = gathered(({ query, texts, k, model }: NearestArguments, context) => {
+function readNearest({ query, texts, k, model }: NearestArguments, context: Context) {
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
   if (indexes.length === 0)
@@ -102,4 +103,4 @@ const neighbors = gathered(({ query, texts, k, model }: NearestArguments, contex
   if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
   const documents = indexes.map((index) => request(texts[index]!, 'doc'));
   return { requests: [request(requireText(query, 'query'), 'query'), ...documents], indexes, k: k ?? 10 };
-});
+}
