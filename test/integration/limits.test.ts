@@ -99,6 +99,18 @@ describe('texts and tokens are counted over everything that one request asks for
     expect(provider.calls).toHaveLength(0);
   });
 
+  test.each(['constructor', 'toString', '__proto__', 'hasOwnProperty'])(
+    'texts beside an option whose variable is called %s and has no value',
+    async (name) => {
+      const texts = Array.from({ length: 1_501 }, (_, i) => `text ${i}`);
+      const query = `mutation($${name}: String, $texts: [String!]!) { embedBatch(texts: $texts, model: $${name}) { model } }`;
+      expect(await server.graphql(query, { texts })).toEqual({
+        errors: [{ message: expect.stringContaining('EMBEDQL_MAX_TEXTS'), ...costly }],
+      });
+      expect(provider.calls).toHaveLength(0);
+    },
+  );
+
   test('tokens are counted exactly, and of a text no more than its model reads', async () => {
     // 8,000 bytes and 900 tokens; then one text of 400,000 bytes, of which the local model reads 256 tokens.
     const { errors } = await server.graphql(

@@ -8,11 +8,12 @@ import {
   parse,
 } from 'graphql';
 import { expect, test } from 'vitest';
-import { argumentsOf } from '../../../src/doors/graphql/look-ahead/field-arguments.ts';
-import { variablesOf } from '../../../src/doors/graphql/look-ahead/operation-variables.ts';
+import { argumentReader } from '../src/coercion.ts';
 
 const schema = buildSchema(
-  'type Query { f(text: String!, texts: [String!], n: Int, flag: Boolean = true, given: String! = "d"): Int }',
+  `type Query {
+    f(text: String!, texts: [String!], n: Int, flag: Boolean = true, given: String! = "d", constructor: String): Int
+  }`,
 );
 const field = schema.getQueryType()!.getFields()['f']!;
 
@@ -21,7 +22,8 @@ const values: Record<string, readonly string[]> = {
   texts: ['["a", "b"]', '["a", $s]', '$list', '"one"', 'null'],
   n: ['1', '$i', 'null', '2.5'],
   flag: ['false', '$b', 'null', '$nothing'],
-  given: ['"x"', '$maybe', '$nothing', 'null'],
+  given: ['"x"', '$maybe', '$nothing', 'null', '$toString'],
+  constructor: ['"c"', '$valueOf', '$__proto__', '$toString', 'null'],
 };
 const argument = (name: string) =>
   fc.option(fc.constantFrom(...values[name]!.map((value) => `${name}: ${value}`)), { nil: '' });
@@ -32,6 +34,7 @@ const variables = fc.record(
     i: fc.constantFrom(1, null),
     b: fc.boolean(),
     maybe: fc.constantFrom('m', null),
+    toString: fc.constantFrom('v', null),
   },
   { requiredKeys: [] },
 );
@@ -52,48 +55,18 @@ test('arguments are what graphql-js makes of them, the first time and every time
       (given, rounds) => {
         const text = given.filter(Boolean).join(', ');
         const document = parse(
-          `query($s: String, $list: [String!], $i: Int, $b: Boolean, $maybe: String, $nothing: String) { f${text && `(${text})`} }`,
+          `query(
+            $s: String, $list: [String!], $i: Int, $b: Boolean, $maybe: String, $nothing: String
+            $toString: String, $valueOf: String, $__proto__: String
+          ) { f${text && `(${text})`} }`,
         );
         const operation = document.definitions[0] as OperationDefinitionNode;
         const node = operation.selectionSet.selections[0] as FieldNode;
+        const read = argumentReader(field, node);
         for (const inputs of rounds) {
           const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
           const expected = outcome(() => getArgumentValues(field, node, coerced));
-          expect(outcome(() => argumentsOf(field, node, coerced!))).toEqual(expected);
-        }
-      },
-    ),
-    { numRuns: 2_000 },
-  );
-});
-
-test('variables are what graphql-js makes of them', () => {
-  const types = ['String!', '[String!]!', 'Boolean!', 'String', 'Int!', 'String! = "d"', '[String]'];
-  const value = fc.oneof(
-    fc.string(),
-    fc.boolean(),
-    fc.constant(null),
-    fc.integer(),
-    fc.array(fc.oneof(fc.string(), fc.constant(null))),
-  );
-  fc.assert(
-    fc.property(
-      fc.array(fc.constantFrom(...types), { maxLength: 3 }),
-      fc.array(fc.dictionary(fc.constantFrom('v0', 'v1', 'v2'), value), { maxLength: 4 }),
-      (given, rounds) => {
-        const declared = given.map((type, i) => `$v${i}: ${type}`).join(' ');
-        const operation = parse(`query${declared && `(${declared})`} { f }`)
-          .definitions[0] as OperationDefinitionNode;
-        for (const inputs of rounds) {
-          const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
-          const found = variablesOf(schema, operation, inputs);
-          // What is not declared cannot be used, and may be there.
-          const used =
-            found &&
-            Object.fromEntries(
-              Object.entries(found).filter(([name]) => Number(name.slice(1)) < given.length),
-            );
-          expect(used).toEqual(coerced && { ...coerced });
+          expect(outcome(() => read(coerced!))).toEqual(expected);
         }
       },
     ),
