@@ -32,10 +32,10 @@ import { createDispatch, type RequestListener } from './http/dispatch.ts';
 import type { Route } from './http/route.ts';
 import { createHttpServer } from './http/server.ts';
 import { createUpgrade, type UpgradeListener } from './http/upgrade.ts';
+import { loadProviders } from './models/providers.ts';
 import { defaultModelName, modelSpecs } from './models/specs.ts';
 import { openModels } from './providers/open.ts';
 import type { Provider } from './providers/provider.ts';
-import { providers as registeredProviders } from './providers/registry.ts';
 import { PrometheusMetrics } from './telemetry/prometheus.ts';
 import { createTracing } from './telemetry/tracing.ts';
 import { version } from './version.ts';
@@ -47,7 +47,7 @@ export interface AppOptions {
   env: Environment;
   log: Log;
   progress: Progress;
-  /** Default: those of the registry. */
+  /** Default: the built-in ones and those of `EMBEDQL_PROVIDERS`. */
   providers?: readonly Provider[];
   /** Milliseconds that Redis may keep a request waiting. Default: what a server can afford. */
   cacheWaitMs?: number;
@@ -75,11 +75,12 @@ export async function createApp({
   env,
   log,
   progress,
-  providers = registeredProviders,
+  providers: given,
   cacheWaitMs = 240,
   basePath = '',
 }: AppOptions): Promise<App> {
   const tracing = await createTracing(env);
+  const providers = given ?? (await loadProviders(config.providers));
   const specs = modelSpecs(config, providers);
   const accounting = new Accounting(specs);
   const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });

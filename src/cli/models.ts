@@ -1,38 +1,41 @@
 import type { Config } from '../config/config.ts';
-import type { ModelSpec } from '../core/model.ts';
-import type { Environment } from '../core/surroundings.ts';
+import type { ModelStatus } from '../core/model.ts';
+import { type Environment, silentLog, silentProgress } from '../core/surroundings.ts';
+import { loadProviders } from '../models/providers.ts';
 import { modelSpecs } from '../models/specs.ts';
-import { findWeights } from '../providers/local/weights/folder.ts';
-import { keyVariable } from '../providers/openai/key-variable.ts';
+import { openModel } from '../providers/open.ts';
 import { table } from './table.ts';
 
 const columns = ['NAME', 'PROVIDER', 'DIMENSION', 'TOKENS', 'BATCH', 'USD/1K TOKENS', 'STATE'];
 
-/** The catalogue as a table. */
+/** The catalogue as a table. Each model's provider says how it is. @throws ConfigError, EmbedQLError */
 export async function listModels(config: Config, env: Environment): Promise<string> {
+  const providers = await loadProviders(config.providers);
+  const context = { env, modelsDir: config.modelsDir, log: silentLog, progress: silentProgress };
   const rows = await Promise.all(
-    modelSpecs(config).map(async (spec) => [
-      spec.name,
-      spec.provider,
-      String(spec.dimension),
-      String(spec.maxInputTokens),
-      String(spec.maxBatchSize),
-      spec.costPer1kTokens === null
-        ? 'not known'
-        : spec.costPer1kTokens === 0
-          ? 'free'
-          : spec.costPer1kTokens.toFixed(5),
-      await stateOf(spec, config, env),
-    ]),
+    modelSpecs(config, providers).map(async (spec) => {
+      const model = openModel(spec, providers, context);
+      const status = await (model.inspect?.() ?? model.status());
+      await model.close();
+      return [
+        spec.name,
+        spec.provider,
+        String(spec.dimension),
+        String(spec.maxInputTokens),
+        String(spec.maxBatchSize),
+        price(spec.costPer1kTokens),
+        stateOf(status),
+      ];
+    }),
   );
   return table(columns, rows);
 }
 
-async function stateOf(spec: ModelSpec, config: Config, env: Environment): Promise<string> {
-  if (spec.provider === 'local') {
-    const weights = await findWeights(config.modelsDir, spec);
-    return weights ? `weights are here (${weights.dtype})` : `not fetched yet: embedql pull ${spec.name}`;
-  }
-  const key = keyVariable(spec);
-  return key === undefined || env[key] ? 'ready' : `needs ${key}`;
+function price(costPer1kTokens: number | null): string {
+  if (costPer1kTokens === null) return 'not known';
+  return costPer1kTokens === 0 ? 'free' : costPer1kTokens.toFixed(5);
+}
+
+function stateOf({ available, reason, note }: ModelStatus): string {
+  return note ?? (available ? 'ready' : (reason ?? 'not available'));
 }

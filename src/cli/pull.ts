@@ -1,28 +1,37 @@
 import type { Config } from '../config/config.ts';
+import { modelNotFound, specNamed } from '../core/catalogue.ts';
 import { badUserInput } from '../core/errors.ts';
-import { shortName } from '../core/model.ts';
+import type { ModelSpec } from '../core/model.ts';
 import type { Environment } from '../core/surroundings.ts';
+import { loadProviders } from '../models/providers.ts';
 import { modelSpecs } from '../models/specs.ts';
-import { localSources } from '../providers/local/index.ts';
-import { provisionWeights } from '../providers/local/weights/provision.ts';
+import { openModel } from '../providers/open.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { createProgress } from './progress.ts';
 
-/** Makes the weights of a local model be there. @returns what to tell. @throws EmbedQLError */
+/** Has a model fetch what it needs on this machine. @returns what to tell. @throws ConfigError, EmbedQLError */
 export async function pullModel(name: string, config: Config, env: Environment): Promise<string> {
-  const local = modelSpecs(config).filter(({ provider }) => provider === 'local');
-  const spec = local.find((candidate) => candidate.name === shortName(name));
+  const providers = await loadProviders(config.providers);
+  const specs = modelSpecs(config, providers);
+  const log = createLog(config.logLevel);
+  const context = { env, modelsDir: config.modelsDir, log, progress: createProgress(log) };
+  const open = (spec: ModelSpec) => openModel(spec, providers, context);
+
+  const spec = specNamed(specs, name);
   if (!spec) {
-    throw badUserInput(
-      `There are weights to pull only for local models: ${local.map((model) => model.name).join(', ')}.`,
+    throw modelNotFound(
+      name,
+      specs.map((known) => known.name),
     );
   }
-  const log = createLog(config.logLevel);
-  const { directory, dtype } = await provisionWeights(spec, {
-    modelsDir: config.modelsDir,
-    sources: localSources(env),
-    log,
-    progress: createProgress(log),
-  });
-  return `${spec.name} is in ${directory} (${dtype}).\n`;
+  const model = open(spec);
+  try {
+    if (model.pull) return `${spec.name} ${await model.pull()}.\n`;
+    const others = specs.filter((other) => open(other).pull).map((other) => other.name);
+    throw badUserInput(
+      `${spec.name} needs nothing on this machine, so there is nothing to pull; other models do: ${others.join(', ')}.`,
+    );
+  } finally {
+    await model.close();
+  }
 }

@@ -1,11 +1,12 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { distance } from 'fastest-levenshtein';
+import { nearest } from '../core/nearest.ts';
 import type { Environment } from '../core/surroundings.ts';
 import {
   anyText,
   keyLimits,
   keyList,
+  moduleNames,
   oneOf,
   onOff,
   origins,
@@ -24,6 +25,7 @@ const variables = {
   redisUrls: ['REDIS_URL', redisUrls('redis://127.0.0.1:6379')],
   defaultModel: ['EMBEDQL_DEFAULT_MODEL', anyText(undefined, 'all-MiniLM-L6-v2')],
   modelsFile: ['EMBEDQL_MODELS_FILE', anyText(undefined, './models.json')],
+  providers: ['EMBEDQL_PROVIDERS', moduleNames('./acme.js')],
   modelsDir: [
     'EMBEDQL_MODELS_DIR',
     anyText(path.join(homedir(), '.cache', 'embedql', 'models'), '/var/lib/embedql/models'),
@@ -107,10 +109,5 @@ function readVariable(name: string, variable: Variable<unknown>, text: string | 
 function unknownNames(env: Environment): string[] {
   const known = Object.values(variables).map(([name]): string => name);
   const unknown = Object.keys(env).filter((name) => name.startsWith('EMBEDQL_') && !known.includes(name));
-  return unknown.map((name) => {
-    const nearest = known.reduce((best, candidate) =>
-      distance(candidate, name) < distance(best, name) ? candidate : best,
-    );
-    return `${name} is not a setting of EmbedQL; did you mean ${nearest}?`;
-  });
+  return unknown.map((name) => `${name} is not a setting of EmbedQL; did you mean ${nearest(name, known)}?`);
 }

@@ -83,6 +83,19 @@ export function keyList(example: string, unnamed: string): Variable<readonly Nam
   };
 }
 
+/** Modules to import, packages or files, with commas between them. */
+export function moduleNames(example: string): Variable<readonly string[]> {
+  return {
+    example,
+    read(text) {
+      if (text === undefined) return [];
+      const names = text.split(',').map((item) => item.trim());
+      if (names.every((name) => name !== '')) return names;
+      throw new Error('expected packages or ./files with commas between them, none empty');
+    },
+  };
+}
+
 /** Addresses of web pages, `https://app.example`, with commas between them. */
 export function origins(example: string): Variable<readonly string[]> {
   return {

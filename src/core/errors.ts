@@ -27,7 +27,10 @@ export interface ErrorDetails {
 
 /**
  * An error that may be shown to a client as it is. Its message says what to do next and never holds
- * a text, a key or a provider's raw answer.
+ * a text, a key or a provider's raw answer. `instanceof` holds across copies of this package.
+ *
+ * @example
+ * throw new EmbedQLError('RATE_LIMITED', 'Acme asks for a pause; try again in 2 s.', { retryable: true, retryAfterMs: 2_000 });
  */
 export class EmbedQLError extends Error {
   override readonly name = 'EmbedQLError';
@@ -46,12 +49,32 @@ export class EmbedQLError extends Error {
 /**
  * A provider's refusal of an input as such (HTTP 400 and the like): at least one text of the call is at
  * fault, so the batch is worth splitting.
+ *
+ * @example
+ * if (response.status === 400) throw new InputRefusedError('Acme refuses this text; change it.');
  */
 export class InputRefusedError extends EmbedQLError {
   constructor(message: string, details: ErrorDetails = {}) {
     super('PROVIDER_ERROR', message, details);
   }
 }
+
+/**
+ * Makes `instanceof` true for the objects of every copy of this package in the process: a plug-in may have one of its own.
+ * Subclasses keep the ordinary meaning.
+ */
+function acrossCopies(branded: typeof EmbedQLError | typeof InputRefusedError, brand: symbol): void {
+  Object.defineProperty(branded.prototype, brand, { value: true });
+  Object.defineProperty(branded, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      if (this !== branded) return Function.prototype[Symbol.hasInstance].call(this, value);
+      return typeof value === 'object' && value !== null && brand in value;
+    },
+  });
+}
+
+acrossCopies(EmbedQLError, Symbol.for('embedql.error'));
+acrossCopies(InputRefusedError, Symbol.for('embedql.input-refused'));
 
 export function badUserInput(message: string): EmbedQLError {
   return new EmbedQLError('BAD_USER_INPUT', message);

@@ -5,7 +5,7 @@ export type TextKind = 'doc' | 'query';
 export interface ModelSpec {
   /** The name clients ask for. */
   readonly name: string;
-  /** The provider that serves it: a name in the provider registry. */
+  /** The name of the provider that serves it. */
   readonly provider: string;
   /** The provider's own name for it, such as a deployment or a hub repository. Default: `name`. */
   readonly id?: string | undefined;
@@ -23,19 +23,10 @@ export interface ModelSpec {
   readonly supportsDimensions: boolean;
   readonly queryPrefix?: string | undefined;
   readonly documentPrefix?: string | undefined;
-  /** OpenAI-compatible servers: where they are. */
-  readonly baseUrl?: string | undefined;
-  /** OpenAI-compatible servers: the environment variable that holds the key. */
-  readonly apiKeyEnv?: string | undefined;
-  /** Local models: which of the weights to load, such as `q8`. Default: the best that is there. */
-  readonly dtype?: string | undefined;
-  /** Local models: how token vectors become one. Default: `mean`. */
-  readonly pooling?: 'mean' | 'cls' | undefined;
-}
-
-/** The name of a local model without the organisation that the hub files it under. */
-export function shortName(name: string): string {
-  return name.replace(/^sentence-transformers\//, '');
+  /** Other names that clients may use for it. */
+  readonly aliases?: readonly string[] | undefined;
+  /** What its provider needs to know besides, such as an address; nobody but the provider looks inside. */
+  readonly options?: unknown;
 }
 
 export interface ModelStatus {
@@ -44,7 +35,9 @@ export interface ModelStatus {
   /** Whether it is in memory; a remote model counts as loaded when it is available. */
   readonly loaded: boolean;
   /** What stands in the way, and what to do. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
+  /** The same in a few words, for a table: `needs ACME_KEY`, `weights are here`. Default: `ready`, or the reason. */
+  readonly note?: string | undefined;
 }
 
 /** A text as it will be sent. */

@@ -2,54 +2,16 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../config/config.ts';
 import type { ModelSpec } from '../core/model.ts';
-import { knownDtypes } from '../providers/local/weights/folder.ts';
+import type { Provider } from '../providers/provider.ts';
+import { EntryError, parse, readEntry } from './entry.ts';
 
-const positive = z.int().positive();
-
-/** One entry of the models file. An option that nobody knows is more likely a slip than a wish. */
-const entrySchema = z.strictObject({
-  name: z
-    .string()
-    .min(1)
-    .max(200)
-    .regex(/^[^\s,@]+$/, 'must have no spaces, commas or @'),
-  provider: z.string(),
-  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
-  apiKeyEnv: z.string().min(1).optional(),
-  id: z
-    .string()
-    .min(1)
-    .refine((id) => !id.split(/[\\/]/).includes('..'), 'must not lead out of the models folder')
-    .optional(),
-  dimension: positive,
-  maxBatchSize: positive.max(2_048).optional(),
-  maxInputTokens: positive.optional(),
-  costPer1kTokens: z.number().nonnegative().optional(),
-  supportsDimensions: z.boolean().optional(),
-  queryPrefix: z.string().optional(),
-  documentPrefix: z.string().optional(),
-  dtype: z.enum(knownDtypes).optional(),
-  pooling: z.enum(['mean', 'cls']).optional(),
-});
-
-const fileSchema = z.strictObject({ models: z.array(entrySchema) });
-
-/** What an entry leaves out, by provider. */
-const defaults: Record<
-  string,
-  Pick<ModelSpec, 'maxBatchSize' | 'maxInputTokens' | 'maxBatchTokens' | 'costPer1kTokens'>
-> = {
-  openai: { maxBatchSize: 100, maxInputTokens: 8_191, maxBatchTokens: 300_000, costPer1kTokens: null },
-  local: { maxBatchSize: 32, maxInputTokens: 512, costPer1kTokens: 0 },
-};
-
-const otherDefaults = { maxBatchSize: 100, maxInputTokens: 8_191, costPer1kTokens: null };
+const fileSchema = z.strictObject({ models: z.array(z.unknown()) });
 
 /**
  * Reads `EMBEDQL_MODELS_FILE`. An entry with the name of a built-in model takes its place.
  * @throws ConfigError with the path of what is wrong.
  */
-export function readModelsFile(file: string, providers: readonly string[]): ModelSpec[] {
+export function readModelsFile(file: string, providers: readonly Provider[]): ModelSpec[] {
   const where = `EMBEDQL_MODELS_FILE: ${file}`;
   let json: unknown;
   try {
@@ -58,32 +20,17 @@ export function readModelsFile(file: string, providers: readonly string[]): Mode
     const reason = error instanceof SyntaxError ? `is not JSON (${error.message})` : 'cannot be read';
     throw new ConfigError(`${where} ${reason}; for example {"models": []}`);
   }
-  const parsed = fileSchema.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(
-      `${where}: ${pathOf(issue!.path)}: ${issue!.message}; see docs/operations/README.md`,
+  try {
+    const models = parse(fileSchema, json, []).models.map((entry, i) =>
+      readEntry(entry, providers, ['models', i]),
     );
-  }
-  const { models } = parsed.data;
-  for (const [i, { name, provider }] of models.entries()) {
-    if (!providers.includes(provider)) {
-      throw new ConfigError(`${where}: models[${i}].provider: must be one of ${providers.join(', ')}`);
+    for (const [i, { name }] of models.entries()) {
+      const first = models.findIndex((spec) => spec.name === name);
+      if (first < i) throw new EntryError(['models', i, 'name'], `is the name of models[${first}] too`);
     }
-    const first = models.findIndex((entry) => entry.name === name);
-    if (first < i) throw new ConfigError(`${where}: models[${i}].name: is the name of models[${first}] too`);
+    return models;
+  } catch (error) {
+    if (!(error instanceof EntryError)) throw error;
+    throw new ConfigError(`${where}: ${error.message}; see docs/operations/README.md`);
   }
-  return models.map((entry) => ({
-    supportsDimensions: false,
-    ...(defaults[entry.provider] ?? otherDefaults),
-    ...entry,
-  }));
-}
-
-function pathOf(path: readonly PropertyKey[]): string {
-  return (
-    path
-      .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`))
-      .join('') || 'the file'
-  );
 }

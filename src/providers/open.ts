@@ -1,8 +1,10 @@
+import { EmbedQLError } from '../core/errors.ts';
 import type { EmbedderEvents } from '../core/events.ts';
 import type { EmbeddingModel, ModelSpec } from '../core/model.ts';
 import { countedModel } from './dependable/counted-model.ts';
 import { type ReliabilityOptions, ReliableModel } from './dependable/reliable-model.ts';
-import type { Provider, ProviderContext } from './provider.ts';
+import { readOptions } from './options.ts';
+import type { Provider, ProviderContext, ProviderModel } from './provider.ts';
 
 export interface OpenModelsOptions extends ProviderContext {
   providers: readonly Provider[];
@@ -14,10 +16,41 @@ export interface OpenModelsOptions extends ProviderContext {
 /** Opens every model with its provider, made dependable and counted. */
 export function openModels(specs: readonly ModelSpec[], options: OpenModelsOptions): EmbeddingModel[] {
   return specs.map((spec) => {
-    const provider = options.providers.find(({ name }) => name === spec.provider);
-    if (!provider) throw new Error(`${spec.name} names a provider that does not exist: ${spec.provider}`);
-    const model = provider.open(spec, options);
+    const model = openModel(spec, options.providers, options);
     if (!model.remote) return countedModel(model, options.events);
     return new ReliableModel(model, options.reliability, options.events, options.log);
   });
+}
+
+const methods = ['status', 'identity', 'fit', 'embed', 'close'] as const;
+
+/**
+ * A model as its provider gives it. Options that a specification leaves out have the provider's defaults.
+ * @throws EmbedQLError where the provider cannot, or gives something else
+ */
+export function openModel(
+  spec: ModelSpec,
+  providers: readonly Provider[],
+  { env, modelsDir, log, progress }: ProviderContext,
+): ProviderModel {
+  const provider = providers.find(({ name }) => name === spec.provider);
+  if (!provider) throw new Error(`${spec.name} names a provider that does not exist: ${spec.provider}`);
+  const options = spec.options ?? readOptions(provider.options ?? {}, {});
+  const cannot = (problem: string, cause?: unknown) =>
+    new EmbedQLError(
+      'PROVIDER_ERROR',
+      `The provider ${provider.name} cannot open ${spec.name}: ${problem}.`,
+      {
+        cause,
+      },
+    );
+  let model: ProviderModel;
+  try {
+    model = provider.open({ ...spec, options }, { env, modelsDir, log, progress });
+  } catch (error) {
+    throw error instanceof EmbedQLError ? error : cannot(String(error), error);
+  }
+  const missing = methods.find((method) => typeof model?.[method] !== 'function');
+  if (missing !== undefined) throw cannot(`what it gives has no method "${missing}"`);
+  return model;
 }

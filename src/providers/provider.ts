@@ -1,25 +1,34 @@
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../core/model.ts';
-import type { Log, Progress } from '../core/surroundings.ts';
+import type { Environment, Log, Progress } from '../core/surroundings.ts';
+import type { OptionReaders } from './options.ts';
 
 /** What every provider may need to open a model. */
 export interface ProviderContext {
   /** The environment, for keys and endpoints. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where local weights live. */
+  readonly env: Environment;
+  /** Where weights live that are computed with on this machine. */
   readonly modelsDir: string;
   readonly log: Log;
   readonly progress: Progress;
 }
 
+/** A model as its provider gets it: with the options that the provider declares, read and checked. */
+export interface ProviderSpec<Options = unknown> extends ModelSpec {
+  readonly options: Options;
+}
+
 /**
  * One model as its provider gives it: plain calls. Retries, time limits, the circuit breaker and accounting
- * are put around it by `reliability/`, so a provider has none of its own.
+ * are put around it by `dependable/`, so a provider has none of its own.
  */
 export interface ProviderModel {
   readonly spec: ModelSpec;
   /** A remote model's calls are limited in time, retried and guarded by a circuit breaker. */
   readonly remote: boolean;
+  /** Whether it can be asked, as far as is known at this moment; asks nobody. */
   status(): ModelStatus;
+  /** The same for `embedql models`, which may look at the disk but not at the network. Default: `status`. */
+  inspect?(): Promise<ModelStatus>;
   /**
    * What names the weights in the cache: two that give different vectors must never say the same. May fetch
    * what it needs to know it. @throws EmbedQLError when the model cannot be used.
@@ -30,16 +39,54 @@ export interface ProviderModel {
   /** Tokens of each text. Default: what `fit` says. */
   countTokens?(texts: readonly string[]): Promise<number[]>;
   /**
-   * One call: vectors in the order of `texts`, complete and checked.
+   * One call with at most `spec.maxBatchSize` texts: vectors in the order of `texts`.
+   * @param signal aborts when nobody waits any more or the time is up; a remote model gives up then
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise; a `retryable` one is tried again.
    */
   embed(texts: readonly string[], signal: AbortSignal): Promise<EmbeddedText[]>;
+  /**
+   * Fetches ahead of time what the model needs on this machine, such as weights: `embedql pull`. Only for providers that
+   * need anything. @returns where it is now, to follow the model's name. @throws EmbedQLError
+   */
+  pull?(): Promise<string>;
+  /** Lets go of everything. May be called more than once. */
   close(): Promise<void>;
 }
 
-/** A kind of place that vectors come from. To add one: a file that exports this, and a line in `registry.ts`. */
-export interface Provider {
+/** What an entry of the models file need not say. */
+export type ProviderDefaults = Partial<
+  Pick<
+    ModelSpec,
+    'maxBatchSize' | 'maxInputTokens' | 'maxBatchTokens' | 'costPer1kTokens' | 'supportsDimensions'
+  >
+>;
+
+/**
+ * A kind of place that vectors come from. `EMBEDQL_PROVIDERS` names modules that have one as their default export.
+ *
+ * @example
+ * const acme: Provider<{ baseUrl: string }> = {
+ *   name: 'acme',
+ *   defaults: { maxBatchSize: 96, maxInputTokens: 512 },
+ *   options: { baseUrl: (url) => new URL(String(url)).href },
+ *   open: (spec, context) => new AcmeModel(spec, context),
+ * };
+ * export default acme;
+ */
+export interface Provider<Options = unknown> {
+  /** What entries of the models file call it: letters, digits, `-`, `_` and `.`. */
   readonly name: string;
+  /** What its models have where an entry says nothing. */
+  readonly defaults?: ProviderDefaults;
+  /**
+   * How the members of an entry that are the provider's own are read, such as `baseUrl`: each a Standard Schema (Zod,
+   * Valibot, ArkType) or a function that gives the value or throws what is wrong with it. What is not listed is refused.
+   */
+  readonly options?: OptionReaders<Options>;
+  /** Models that are there without a models file: entries like those in it, without `provider`. */
+  readonly models?: ReadonlyArray<Readonly<Record<string, unknown>>>;
+  /** Other names under which clients may know a model. */
+  aliases?(name: string): readonly string[];
   /** Opens a model without asking anything of the network or the disk; that waits for the first use. */
-  open(spec: ModelSpec, context: ProviderContext): ProviderModel;
+  open(spec: ProviderSpec<Options>, context: ProviderContext): ProviderModel;
 }

@@ -2,5 +2,5 @@ import { local } from './local/index.ts';
 import { openai } from './openai/index.ts';
 import type { Provider } from './provider.ts';
 
-/** Every provider that a model can name. */
+/** The providers that are built in; `EMBEDQL_PROVIDERS` brings more. */
 export const providers: readonly Provider[] = [openai, local];

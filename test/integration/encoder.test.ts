@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import { modelSpecs } from '../../src/models/specs.ts';
 import { Encoder, type EncoderOptions } from '../../src/providers/local/encoder.ts';
 import { findWeights } from '../../src/providers/local/weights/folder.ts';
+import { miniLM as spec } from '../support/mini-lm.ts';
 import { cosine, dot } from '../support/vectors.ts';
 
-const spec = modelSpecs({ modelsFile: undefined }).find(({ name }) => name === 'all-MiniLM-L6-v2')!;
 let encoder: Encoder;
 let options: EncoderOptions;
 

@@ -1,66 +1,170 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { copyFile, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { acme } from '../../examples/provider/acme.ts';
-import { providers } from '../../src/providers/registry.ts';
-import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AcmeService, startAcme } from '../support/acme-service.ts';
+import { type Running, runEmbedQL } from '../support/processes.ts';
 
-const calls: string[][] = [];
-let failures = 0;
-let server: TestServer;
-const service = createServer(async (request, response) => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const { texts } = JSON.parse(Buffer.concat(chunks).toString()) as { texts: string[] };
-  calls.push(texts);
-  if (failures-- > 0) return response.writeHead(503).end();
-  if (texts.includes('bad')) return response.writeHead(400).end();
-  const vectors = texts.map((text) => [text.length, 1, 0]);
-  return response.end(JSON.stringify({ vectors, tokens: texts.map((text) => text.length) }));
-});
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const example = path.join(repository, 'examples/provider/acme.mjs');
+
+let acme: AcmeService;
+/** A folder as a stranger has it: the example, a models file, and this package installed. */
+let folder: string;
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
-  const baseUrl = `http://127.0.0.1:${(service.address() as AddressInfo).port}`;
-  const file = path.join(await mkdtemp(path.join(tmpdir(), 'embedql-acme-')), 'models.json');
-  const entry = { provider: 'acme', baseUrl, dimension: 3, maxInputTokens: 10, costPer1kTokens: 1 };
-  await writeFile(file, JSON.stringify({ models: [{ ...entry, name: 'acme-embed' }] }));
-  server = await startEmbedQL(
-    { EMBEDQL_MODELS_FILE: file, EMBEDQL_DEFAULT_MODEL: 'acme-embed', ACME_KEY: 'k' },
-    [...providers, acme],
+  acme = await startAcme();
+  folder = await mkdtemp(path.join(tmpdir(), 'embedql-acme-'));
+  const entry = { provider: 'acme', baseUrl: acme.url, dimension: 3, maxInputTokens: 10, costPer1kTokens: 1 };
+  await writeFile(
+    path.join(folder, 'models.json'),
+    JSON.stringify({ models: [{ ...entry, name: 'acme-embed' }] }),
   );
+  await copyFile(example, path.join(folder, 'acme.mjs'));
+  await mkdir(path.join(folder, 'node_modules'));
+  await symlink(repository, path.join(folder, 'node_modules/embedql'));
 });
-afterAll(async () => {
-  await server.stop();
-  service.close();
-  service.closeAllConnections();
+afterAll(() => acme.close());
+
+const settings = { EMBEDQL_PROVIDERS: './acme.mjs', EMBEDQL_MODELS_FILE: './models.json' };
+
+async function packageOf(name: string, code: string): Promise<void> {
+  const directory = path.join(folder, 'node_modules', name);
+  await mkdir(directory, { recursive: true });
+  const manifest = { name, type: 'module', exports: { '.': { import: './index.js' } } };
+  await writeFile(path.join(directory, 'package.json'), JSON.stringify(manifest));
+  await writeFile(path.join(directory, 'index.js'), code);
+}
+
+test('the example of docs/providers.md is the one that runs here', async () => {
+  const code = await readFile(example, 'utf8');
+  const page = await readFile(path.join(repository, 'docs/providers.md'), 'utf8');
+  expect(page).toContain(`\`\`\`js\n${code}\`\`\``);
 });
 
-test('the example of docs/providers.md is the one that runs here, in at most 40 lines', async () => {
-  const code = await readFile(new URL('../../examples/provider/acme.ts', import.meta.url), 'utf8');
-  const page = await readFile(new URL('../../docs/providers.md', import.meta.url), 'utf8');
-  expect(page).toContain(`\`\`\`ts\n${code}\`\`\``);
-  expect(code.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
-});
-
-test('a provider of forty lines gets batches, retries, splitting, truncation and accounting', async () => {
-  failures = 1;
-  const { data, errors } = await server.graphql(`mutation {
-    a: embed(text: "one") { embedding cost tokens }
-    b: embed(text: "bad") { embedding }
-    c: embed(text: "three, and more") { embedding truncated tokens }
-  }`);
-  expect(errors).toMatchObject([{ path: ['b'], message: 'Acme refuses this text; change it.' }]);
-  expect(data).toEqual({
-    a: { embedding: [3, 1, 0], cost: 0.003, tokens: 3 },
-    b: null,
-    c: { embedding: [10, 1, 0], truncated: true, tokens: 10 },
+describe('a server with a provider from outside', () => {
+  let server: Running;
+  let url: string;
+  const graphql = async (query: string) => {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+    return (await response.json()) as any;
+  };
+  beforeAll(async () => {
+    const env = { ...settings, EMBEDQL_DEFAULT_MODEL: 'acme-embed', ACME_KEY: 'k', PORT: '0' };
+    server = runEmbedQL([], env, folder);
+    url = (await server.printed(/(http:\/\/[\d.:[\]]+)\/graphql/))[1]!;
   });
-  expect(calls[0]).toEqual(['one', 'bad', 'three, and']);
-  expect(calls[1]).toEqual(calls[0]);
-  const { metrics } = (await server.graphql('{ metrics { providerCalls totalTokens totalCostUsd } }')).data;
-  expect(metrics).toEqual({ providerCalls: calls.length, totalTokens: 13, totalCostUsd: 0.013 });
+  afterAll(async () => {
+    server.process.kill();
+    await server.finished;
+  });
+
+  test('it gets batches, retries, splitting, truncation and accounting', async () => {
+    acme.failures = 1;
+    const { data, errors } = await graphql(`mutation {
+      a: embed(text: "one") { embedding cost tokens }
+      b: embed(text: "bad") { embedding }
+      c: embed(text: "three, and more") { embedding truncated tokens }
+    }`);
+    expect(errors).toMatchObject([{ path: ['b'], message: 'Acme refuses this text; change it.' }]);
+    expect(data).toEqual({
+      a: { embedding: [3, 1, 14], cost: 0.003, tokens: 3 },
+      b: null,
+      c: { embedding: [10, 1, 19], truncated: true, tokens: 10 },
+    });
+    expect(acme.calls[0]).toEqual(['one', 'bad', 'three, and']);
+    expect(acme.calls[1]).toEqual(acme.calls[0]);
+    const { metrics } = (await graphql('{ metrics { providerCalls totalTokens totalCostUsd } }')).data;
+    expect(metrics).toEqual({ providerCalls: acme.calls.length, totalTokens: 13, totalCostUsd: 0.013 });
+  });
+
+  test('its status is what the catalogue shows', async () => {
+    const { models } = (await graphql('{ models { name available } }')).data;
+    expect(models).toContainEqual({ name: 'acme-embed', available: true });
+  });
+});
+
+test('embedql models says what the provider says', async () => {
+  const { stdout } = await runEmbedQL(['models'], settings, folder).finished;
+  expect(stdout).toMatch(/acme-embed +acme +3 +10 +96 +1\.00000 +acme-embed needs ACME_KEY; set it\./);
+  const withKey = await runEmbedQL(['models'], { ...settings, ACME_KEY: 'k' }, folder).finished;
+  expect(withKey.stdout).toMatch(/acme-embed .* ready/);
+});
+
+test('a package can bring models, and something to pull', async () => {
+  await packageOf(
+    'embedql-sparks',
+    `export default {
+      name: 'sparks',
+      models: [{ name: 'spark', dimension: 2, maxInputTokens: 9 }],
+      open: (spec) => ({
+        spec, remote: false, status: () => ({ available: true, loaded: true, note: 'bright' }),
+        identity: async () => 'spark', fit: async () => [], embed: async () => [], close: async () => {},
+        pull: async () => 'was there already',
+      }),
+    };`,
+  );
+  const env = { EMBEDQL_PROVIDERS: 'embedql-sparks' };
+  expect((await runEmbedQL(['models'], env, folder).finished).stdout).toMatch(
+    /spark +sparks +2 +9 .* bright/,
+  );
+  const pulled = await runEmbedQL(['pull', 'spark'], env, folder).finished;
+  expect(pulled).toMatchObject({ code: 0, stdout: 'spark was there already.\n' });
+});
+
+describe('a module that cannot be used stops the start with one line', () => {
+  const model = { name: 'nearly', open() {} };
+  test.each([
+    [
+      'a package that is not there',
+      'embedql-nowhere',
+      /embedql-nowhere: there is no such package in .*install it/,
+    ],
+    ['a file that is not there', './nowhere.mjs', /cannot be imported \(Cannot find module/],
+    ['no default export', 'export const acme = {};', /has no default export, only acme;/],
+    ['something else', 'export default 5;', /is no Provider: it is a number/],
+    ['no name', 'export default { open() {} };', /"name" must be a word/],
+    ['no open', "export default { name: 'half' };", /"open" must be a function/],
+    ['a name that is taken', "export default { name: 'local', open() {} };", /its name, local, is taken/],
+    [
+      'an option that all have',
+      "export default { name: 'x', open() {}, options: { id: String } };",
+      /option "id"/,
+    ],
+    [
+      'a reader that is none',
+      "export default { name: 'x', open() {}, options: { a: 5 } };",
+      /"options\.a" must be/,
+    ],
+    [
+      'a default that is none',
+      "export default { name: 'x', open() {}, defaults: { maxBatchSize: -1 } };",
+      /defaults\.maxBatchSize:/,
+    ],
+    [
+      'a model that is none',
+      `export default { ...${JSON.stringify(model)}, open() {}, models: [{ name: 'm' }] };`,
+      /nearly is wrong at models\[0\]\.dimension:/,
+    ],
+    [
+      'a model that there is',
+      `export default { name: 'x', open() {}, models: [{ name: 'all-MiniLM-L6-v2', dimension: 3 }] };`,
+      /all-MiniLM-L6-v2, which there is already/,
+    ],
+    ['a throw at import', "throw new Error('not today');", /cannot be imported \(not today\)/],
+  ])('%s', async (_name, module, message) => {
+    const isCode = module.includes(' ');
+    if (isCode) await writeFile(path.join(folder, 'wrong.mjs'), module);
+    const env = { EMBEDQL_PROVIDERS: isCode ? './wrong.mjs' : module };
+    const { code, stderr } = await runEmbedQL(['models'], env, folder).finished;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^EMBEDQL_PROVIDERS: [^\n]+\n$/);
+    expect(stderr).toMatch(message);
+  });
 });

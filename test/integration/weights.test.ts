@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import type { ModelSpec } from '../../src/core/model.ts';
 import { silentProgress } from '../../src/core/surroundings.ts';
-import { modelSpecs } from '../../src/models/specs.ts';
+import type { LocalSpec } from '../../src/providers/local/options.ts';
 import { findWeights, weightsRevision } from '../../src/providers/local/weights/folder.ts';
 import { hubOptions, hubSource } from '../../src/providers/local/weights/hub.ts';
 import { npmSource, packagesByModelId } from '../../src/providers/local/weights/npm.ts';
@@ -14,8 +13,8 @@ import type { WeightsSource } from '../../src/providers/local/weights/source.ts'
 import { createLog } from '../../src/telemetry/pino.ts';
 import { startEmbedQL } from '../support/embedql.ts';
 import { type HubServer, startHub } from '../support/hub-server.ts';
+import { miniLM as spec } from '../support/mini-lm.ts';
 
-const spec = modelSpecs({ modelsFile: undefined }).find(({ name }) => name === 'all-MiniLM-L6-v2')!;
 const { modelsDir: sharedModels } = readConfig(process.env);
 const log = createLog('silent', false);
 let original: string;
@@ -29,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(modelsDir, { recursive: true, force: true }));
 
-const provision = (sources: WeightsSource[], wanted: ModelSpec = spec) =>
+const provision = (sources: WeightsSource[], wanted: LocalSpec = spec) =>
   provisionWeights(wanted, { modelsDir, sources, log, progress: silentProgress });
 
 const leftovers = async () =>
@@ -102,7 +101,7 @@ describe('the hub', () => {
   });
 
   test('says which precision it does not have', async () => {
-    await expect(provision([source()], { ...spec, dtype: 'fp16' })).rejects.toThrow(
+    await expect(provision([source()], { ...spec, options: { dtype: 'fp16' } })).rejects.toThrow(
       /no ONNX weights in fp16/,
     );
   });
@@ -143,7 +142,7 @@ test('other weights in the same folder are kept', async () => {
     offers: () => true,
     fetch: (_spec, into) => cp(original, into, { recursive: true }),
   };
-  await provision([copy], { ...spec, dtype: 'q4' });
+  await provision([copy], { ...spec, options: { dtype: 'q4' } });
   expect(await readdir(path.join(target, 'onnx'))).toEqual([
     'model_fp16.onnx',
     'model_q4.onnx',

@@ -3,14 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import { readModelsFile as readFileOf } from '../../src/models/file.ts';
+import { readModelsFile } from '../../src/models/file.ts';
 import { providers } from '../../src/providers/registry.ts';
-
-const readModelsFile = (file: string) =>
-  readFileOf(
-    file,
-    providers.map(({ name }) => name),
-  );
 
 describe('readConfig', () => {
   test('has the defaults of the contract', () => {
@@ -114,7 +108,8 @@ describe('readModelsFile', () => {
   const entry = { name: 'm', provider: 'openai', dimension: 8 };
 
   test('fills in what an entry leaves out', () => {
-    expect(readModelsFile(write({ models: [entry, { ...entry, name: 'l', provider: 'local' }] }))).toEqual([
+    const file = write({ models: [entry, { ...entry, name: 'l', provider: 'local' }] });
+    expect(readModelsFile(file, providers)).toEqual([
       {
         ...entry,
         maxBatchSize: 100,
@@ -144,15 +139,37 @@ describe('readModelsFile', () => {
       /models\[1\]\.dimension:/,
     ],
     ['an option nobody knows', { models: [{ ...entry, dimensions: 3 }] }, /models\[0\]: .*dimensions/],
-    ['a provider nobody knows', { models: [{ ...entry, provider: 'acme' }] }, /models\[0\]\.provider:/],
+    [
+      'an option of another',
+      { models: [{ ...entry, dtype: 'q8' }] },
+      /models\[0\]: the provider openai has no "dtype"/,
+    ],
+    ['a slip', { models: [{ ...entry, baseURI: 'http://x' }] }, /did you mean "baseUrl"\?/],
+    [
+      'a nested slip',
+      { models: [{ ...entry, options: { apikeyenv: 'K' } }] },
+      /models\[0\]\.options: .*"apiKeyEnv"\?/,
+    ],
+    ['a nested value', { models: [{ ...entry, options: { baseUrl: 1 } }] }, /models\[0\]\.options\.baseUrl:/],
+    [
+      'an option twice',
+      { models: [{ ...entry, apiKeyEnv: 'A', options: { apiKeyEnv: 'B' } }] },
+      /options\.apiKeyEnv:/,
+    ],
+    ['precision', { models: [{ ...entry, provider: 'local', dtype: 'q9' }] }, /models\[0\]\.dtype:/],
+    [
+      'a provider nobody knows',
+      { models: [{ ...entry, provider: 'open-ai' }] },
+      /models\[0\]\.provider:.*mean openai\?/,
+    ],
     ['a name twice', { models: [entry, entry] }, /models\[1\]\.name: is the name of models\[0\] too/],
     ['a folder outside', { models: [{ ...entry, id: '../../etc' }] }, /models\[0\]\.id: must not lead out/],
     ['a base URL that is none', { models: [{ ...entry, baseUrl: 'ftp://x' }] }, /models\[0\]\.baseUrl:/],
   ])('%s stops the start with the path of what is wrong', (_name, content, message) => {
-    expect(() => readModelsFile(write(content))).toThrow(message);
+    expect(() => readModelsFile(write(content), providers)).toThrow(message);
   });
 
   test('a file that is not there', () => {
-    expect(() => readModelsFile('/nowhere/models.json')).toThrow(/cannot be read/);
+    expect(() => readModelsFile('/nowhere/models.json', providers)).toThrow(/cannot be read/);
   });
 });

@@ -2,6 +2,7 @@ import { toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents, ProviderCall } from '../../core/events.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
 import type { ProviderModel } from '../provider.ts';
+import { checkAnswer } from './foreign.ts';
 
 /** One batch computes while the next is on its way to the worker, which so never waits. */
 const concurrency = 2;
@@ -20,7 +21,7 @@ export function countedModel(model: ProviderModel, events: EmbedderEvents): Embe
     async embed(texts) {
       const report = reportCall(events, { model: model.spec.name, texts: texts.length });
       try {
-        const embedded = await model.embed(texts, never);
+        const embedded = checkAnswer(model.spec, texts, await model.embed(texts, never));
         report('ok');
         return embedded;
       } catch (error) {

@@ -11,13 +11,14 @@ import {
   TimeoutStrategy,
   timeout,
 } from 'cockatiel';
-import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents } from '../../core/events.ts';
 import type { EmbeddedText, EmbeddingModel, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
 import type { Log } from '../../core/surroundings.ts';
 import type { ProviderModel } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { countTokens, reportCall } from './counted-model.ts';
+import { checkAnswer, traceOf, unexplained } from './foreign.ts';
 import { Pause } from './pause.ts';
 
 export interface ReliabilityOptions {
@@ -50,6 +51,7 @@ export class ReliableModel implements EmbeddingModel {
   readonly #model: ProviderModel;
   readonly #options: ReliabilityOptions;
   readonly #events: EmbedderEvents;
+  readonly #log: Log;
   readonly #pause = new Pause();
   readonly #limit: AdaptiveLimit;
   readonly #breaker: CircuitBreakerPolicy;
@@ -60,6 +62,7 @@ export class ReliableModel implements EmbeddingModel {
     this.#model = model;
     this.#options = options;
     this.#events = events;
+    this.#log = log;
     this.#limit = new AdaptiveLimit(options.concurrency);
     this.#breaker = circuitBreaker(handleWhen(isOutage), {
       halfOpenAfter: options.breakerMs,
@@ -136,7 +139,8 @@ export class ReliableModel implements EmbeddingModel {
     const report = reportCall(this.#events, { model: this.spec.name, texts: texts.length });
     try {
       const limited = timeout(this.#options.timeoutMs, TimeoutStrategy.Aggressive);
-      const embedded = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
+      const answer = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
+      const embedded = checkAnswer(this.spec, texts, answer);
       report('ok');
       this.#limit.succeeded();
       return embedded;
@@ -165,7 +169,9 @@ export class ReliableModel implements EmbeddingModel {
         { retryable: true },
       );
     }
-    return toEmbedQLError(error);
+    if (error instanceof EmbedQLError) return error;
+    this.#log.error({ model: name, ...traceOf(error) }, 'the provider failed unexpectedly');
+    return unexplained(error, this.spec);
   }
 }
 

@@ -1,6 +1,9 @@
+import { z } from 'zod';
 import type { Environment } from '../../core/surroundings.ts';
 import type { Provider } from '../provider.ts';
 import { LocalModel } from './local-model.ts';
+import type { LocalOptions } from './options.ts';
+import { knownDtypes } from './weights/folder.ts';
 import { hubOptions, hubSource } from './weights/hub.ts';
 import { npmSource } from './weights/npm.ts';
 import type { WeightsSource } from './weights/source.ts';
@@ -11,7 +14,13 @@ export function localSources(env: Environment): WeightsSource[] {
 }
 
 /** sentence-transformers models on ONNX Runtime, in this process. */
-export const local: Provider = {
+export const local: Provider<LocalOptions> = {
   name: 'local',
+  defaults: { maxBatchSize: 32, maxInputTokens: 512, costPer1kTokens: 0 },
+  options: {
+    dtype: z.enum(knownDtypes).optional(),
+    pooling: z.enum(['mean', 'cls']).optional(),
+  },
+  aliases: (name) => (name.includes('/') ? [] : [`sentence-transformers/${name}`]),
   open: (spec, context) => new LocalModel(spec, context, localSources(context.env)),
 };

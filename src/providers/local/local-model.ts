@@ -2,11 +2,12 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
-import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
+import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
+import type { LocalSpec } from './options.ts';
 import { shares } from './shares.ts';
-import { type Weights, weightsRevision } from './weights/folder.ts';
+import { findWeights, type Weights, weightsRevision } from './weights/folder.ts';
 import { provisionWeights } from './weights/provision.ts';
 import type { WeightsSource } from './weights/source.ts';
 
@@ -29,7 +30,7 @@ const workerFile = () => createRequire(import.meta.url).resolve('#local-worker')
  * the next one where they failed.
  */
 export class LocalModel implements ProviderModel {
-  readonly spec: ModelSpec;
+  readonly spec: LocalSpec;
   readonly remote = false;
 
   readonly #context: ProviderContext;
@@ -40,7 +41,7 @@ export class LocalModel implements ProviderModel {
   #loadedWorker: Piscina | undefined;
   #lastFailure: string | undefined;
 
-  constructor(spec: ModelSpec, context: ProviderContext, sources: readonly WeightsSource[]) {
+  constructor(spec: LocalSpec, context: ProviderContext, sources: readonly WeightsSource[]) {
     this.spec = spec;
     this.#context = context;
     this.#sources = sources;
@@ -50,6 +51,19 @@ export class LocalModel implements ProviderModel {
     const loaded = this.#loadedWorker !== undefined;
     if (this.#lastFailure === undefined) return { available: true, loaded };
     return { available: false, loaded, reason: this.#lastFailure };
+  }
+
+  async inspect(): Promise<ModelStatus> {
+    const weights = await findWeights(this.#context.modelsDir, this.spec);
+    const note = weights
+      ? `weights are here (${weights.dtype})`
+      : `not fetched yet: embedql pull ${this.spec.name}`;
+    return { ...this.status(), note };
+  }
+
+  async pull(): Promise<string> {
+    const { directory, dtype } = await this.#weights();
+    return `is in ${directory} (${dtype})`;
   }
 
   async identity(): Promise<string> {
@@ -118,7 +132,8 @@ export class LocalModel implements ProviderModel {
 
   async #load(): Promise<Piscina> {
     const { directory, dtype } = await this.#weights();
-    const { name, maxInputTokens, pooling = 'mean' } = this.spec;
+    const { name, maxInputTokens } = this.spec;
+    const { pooling = 'mean' } = this.spec.options;
     const started = performance.now();
     const worker = new Piscina({
       filename: workerFile(),

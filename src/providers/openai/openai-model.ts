@@ -1,46 +1,48 @@
 import OpenAI, { APIError } from 'openai';
 import { EmbedQLError } from '../../core/errors.ts';
-import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
-import type { ProviderContext, ProviderModel } from '../provider.ts';
+import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
+import type { ProviderContext, ProviderModel, ProviderSpec } from '../provider.ts';
 import { describeFailure } from './failures.ts';
-import { keyVariable } from './key-variable.ts';
+import { keyVariable, type OpenAIOptions } from './options.ts';
 import { readResponse } from './response.ts';
 import { apportion, countEach, cutEachToTokens, loadEncoding } from './tokens.ts';
 
 /** A model of OpenAI, or of a server that speaks like it. */
 export class OpenAIModel implements ProviderModel {
-  readonly spec: ModelSpec;
+  readonly spec: ProviderSpec<OpenAIOptions>;
   readonly remote = true;
   readonly #context: ProviderContext;
   /** The variable that holds the key; undefined where the server wants none. */
   readonly #keyVariable: string | undefined;
   readonly #client: OpenAI | undefined;
 
-  constructor(spec: ModelSpec, context: ProviderContext) {
+  constructor(spec: ProviderSpec<OpenAIOptions>, context: ProviderContext) {
     this.spec = spec;
     this.#context = context;
-    this.#keyVariable = keyVariable(spec);
+    this.#keyVariable = keyVariable(spec.options);
     const key = this.#keyVariable === undefined ? 'none' : context.env[this.#keyVariable];
     if (!key) return;
     this.#client = new OpenAI({
       apiKey: key,
-      baseURL: spec.baseUrl ?? (context.env['OPENAI_BASE_URL'] || null),
+      baseURL: spec.options.baseUrl ?? (context.env['OPENAI_BASE_URL'] || null),
       organization: null,
       project: null,
       // Retried, limited in time and logged outside, the same for every provider.
       maxRetries: 0,
       logLevel: 'off',
     });
-    void loadEncoding();
   }
 
   status(): ModelStatus {
     if (this.#client) return { available: true, loaded: true };
-    return { available: false, loaded: false, reason: this.#missingKey().message };
+    const { message: reason } = this.#missingKey();
+    return { available: false, loaded: false, reason, note: `needs ${this.#keyVariable}` };
   }
 
   async identity(): Promise<string> {
     if (!this.#client) throw this.#missingKey();
+    // Needed soon, and slow to load; who needs it is told if that fails.
+    loadEncoding().catch(() => {});
     return this.spec.name;
   }
 

