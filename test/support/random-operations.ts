@@ -1,7 +1,13 @@
 import fc from 'fast-check';
+import {
+  isRun,
+  type Placement,
+  placement,
+  writeMutation,
+} from '../../packages/look-ahead/test/support/random-documents.ts';
 
 /** A root field before it is written down. */
-export interface Field {
+export interface Field extends Placement {
   kind: 'embed' | 'embedQuery' | 'embedBatch' | 'resetMetrics' | '__typename';
   texts: string[];
   model: 'small-batches' | 'other' | 'nowhere' | undefined;
@@ -9,8 +15,6 @@ export interface Field {
   dimensions: number | undefined;
   /** Whether its texts come as literals or as variables. */
   asVariable: boolean;
-  wrapper: 'none' | 'inline' | 'fragment' | 'nested';
-  directive: 'none' | 'include' | 'exclude' | 'skip' | 'include by variable' | 'skip by variable';
 }
 
 export interface Operation {
@@ -29,7 +33,7 @@ const text = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('', '  ') },
 );
 
-const field: fc.Arbitrary<Field> = fc.record({
+const content: fc.Arbitrary<Omit<Field, keyof Placement>> = fc.record({
   kind: fc.oneof(
     { weight: 10, arbitrary: fc.constant<Field['kind']>('embed') },
     { weight: 3, arbitrary: fc.constant<Field['kind']>('embedQuery') },
@@ -51,50 +55,20 @@ const field: fc.Arbitrary<Field> = fc.record({
     { weight: 1, arbitrary: fc.constantFrom(0, 3, 8, 99) },
   ),
   asVariable: fc.boolean(),
-  wrapper: fc.constantFrom<Field['wrapper'][]>('none', 'none', 'inline', 'fragment', 'nested'),
-  directive: fc.constantFrom<Field['directive'][]>(
-    'none',
-    'none',
-    'none',
-    'include',
-    'exclude',
-    'skip',
-    'include by variable',
-    'skip by variable',
-  ),
 });
 
-const directives: Record<Field['directive'], string> = {
-  none: '',
-  include: ' @include(if: true)',
-  exclude: ' @include(if: false)',
-  skip: ' @skip(if: true)',
-  'include by variable': ' @include(if: $yes)',
-  'skip by variable': ' @skip(if: $yes)',
-};
-
-const runs = ({ directive }: Field) => ['none', 'include', 'include by variable'].includes(directive);
-
 export const operations: fc.Arbitrary<Operation> = fc
-  .array(field, { minLength: 1, maxLength: 25 })
-  .map((fields) => write(fields));
+  .array(fc.tuple(content, placement), { minLength: 1, maxLength: 25 })
+  .map((fields) => write(fields.map(([field, place]) => ({ ...field, ...place }))));
 
 function write(fields: Field[]): Operation {
   const variables: Record<string, unknown> = { yes: true };
-  const declarations = ['$yes: Boolean! = false'];
-  const fragments: string[] = [];
-  const selections = fields.map((field, i) => {
-    const alias = `f${i}`;
-    const selection = `${alias}: ${call(field, alias)}${directives[field.directive]}${select(field)}`;
-    if (field.wrapper === 'inline') return `... on Mutation { ${selection} }`;
-    if (field.wrapper === 'none') return selection;
-    fragments.push(
-      field.wrapper === 'fragment'
-        ? `fragment F${i} on Mutation { ${selection} }`
-        : `fragment F${i} on Mutation { ... on Mutation { ...G${i} } } fragment G${i} on Mutation { ${selection} }`,
-    );
-    return `...F${i}`;
-  });
+  const declarations: string[] = [];
+  const written = fields.map((field, i) => ({
+    ...field,
+    call: call(field, `f${i}`),
+    selection: select(field),
+  }));
 
   function call(field: Field, alias: string): string {
     const { kind, texts, model, useCache, dimensions } = field;
@@ -116,9 +90,9 @@ function write(fields: Field[]): Operation {
   }
 
   return {
-    query: `mutation(${declarations.join(', ')}) { ${selections.join(' ')} ... @include(if: $yes) { __typename } } ${fragments.join(' ')}`,
+    query: writeMutation(written, declarations),
     variables,
-    running: fields.filter(runs),
+    running: fields.filter(isRun),
   };
 }
 
