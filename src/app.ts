@@ -197,6 +197,8 @@ export async function createApp({
       address = await server.listen(host, port).catch((error: unknown) => {
         throw cannotListen(error, { host, port });
       });
+      const pages = `GraphiQL: ${address}${basePath}${graphqlPath}; dashboard: ${address}${basePath}/`;
+      log.info({ address, defaultModel: catalogue.defaultModel.spec.name }, `EmbedQL is listening; ${pages}`);
       return address;
     },
     close() {

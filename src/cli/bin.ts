@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 if (existsSync('.env')) process.loadEnvFile('.env');
 // graphql-js checks much more at every value where this is not set; it reads it when it is loaded.
 process.env['NODE_ENV'] ??= 'production';
+// When whoever reads what we print has gone, such lines are lost, and nothing else.
+process.stdout.on('error', () => {});
 const { runCli } = await import('./cli.ts');
 
 process.exit(

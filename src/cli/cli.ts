@@ -36,8 +36,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .command('serve', { isDefault: true })
     .description('start the server (this is what happens without a command)')
     .action(async () => {
-      const config = readConfig(env);
-      exitCode = await serve(config, env, createLog(config.logLevel));
+      exitCode = await serve(env, createLog(readConfig(env).logLevel));
     });
   program
     .command('models')

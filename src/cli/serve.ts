@@ -1,28 +1,20 @@
 import type { Logger } from 'pino';
-import { createApp } from '../app.ts';
-import type { Config } from '../config/config.ts';
 import type { Environment } from '../core/surroundings.ts';
-import { graphqlPath } from '../doors/graphql/engine.ts';
+import { createServer } from '../server.ts';
 import { createProgress } from './progress.ts';
 
 /**
  * Runs the server until it is told to stop: SIGTERM or SIGINT finish what is in flight, a second one ends at
- * once. @returns the exit code.
+ * once. @returns the exit code. @throws ConfigError
  */
-export async function serve(config: Config, env: Environment, log: Logger): Promise<number> {
-  for (const warning of config.warnings) log.warn(warning);
-  const app = await createApp({ config, env, log, progress: createProgress(log) });
+export async function serve(env: Environment, log: Logger): Promise<number> {
+  const server = await createServer({ env, log, progress: createProgress(log) });
   const stopped = stopSignal(log);
-  const address = await Promise.race([app.listen(), stopped]);
+  const address = await Promise.race([server.listen(), stopped]);
   // Told to stop while weights were still being fetched.
   if (typeof address === 'number') return address;
-  const { defaultModel } = app.services.catalogue;
-  log.info(
-    { address, defaultModel: defaultModel.spec.name },
-    `EmbedQL is listening; GraphiQL: ${address}${graphqlPath}`,
-  );
   const exitCode = await stopped;
-  await app.close();
+  await server.close();
   log.info('stopped');
   return exitCode;
 }

@@ -78,8 +78,12 @@ export function readConfig(env: Environment): Config {
   return { ...config, warnings: [...unknownNames(env), ...openDoors(config), ...unknownKeys(config)] };
 }
 
-/** Whoever can reach the server can spend the owner's money. */
-function openDoors({ host, apiKeys, allowAnonymous }: Omit<Config, 'warnings'>): string[] {
+/** Whoever can reach the server can spend the owner's money. @returns a warning, where that is not only this machine */
+export function openDoors({
+  host,
+  apiKeys,
+  allowAnonymous,
+}: Pick<Config, 'host' | 'apiKeys' | 'allowAnonymous'>): string[] {
   const isLocal = host === 'localhost' || host === '::1' || /^127\./.test(host);
   if (isLocal || apiKeys.length > 0 || allowAnonymous) return [];
   return [

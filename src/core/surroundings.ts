@@ -17,6 +17,31 @@ export interface Log {
   isLevelEnabled(level: string): boolean;
 }
 
+/** A log as others bring it: pino's, `console`, or anything else with these four methods. */
+export interface Logger {
+  debug(fields: object | string, message?: string): void;
+  info(fields: object | string, message?: string): void;
+  warn(fields: object | string, message?: string): void;
+  error(fields: object | string, message?: string): void;
+  /** Whether lines of this level are written. Default: all are. */
+  isLevelEnabled?(level: string): boolean;
+}
+
+/** Fits a log of somebody else's to what the parts ask of theirs. */
+export function toLog(logger: Logger): Log {
+  const line =
+    (level: 'debug' | 'info' | 'warn' | 'error'): LogLine =>
+    (...args: [fields: object | string, message?: string]) =>
+      logger[level](...args);
+  return {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    isLevelEnabled: (level) => logger.isLevelEnabled?.(level) ?? true,
+  };
+}
+
 const ignore: LogLine = () => {};
 
 /** For those who want no log. */

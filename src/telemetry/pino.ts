@@ -1,10 +1,15 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 
-/** JSON lines on stdout, or lines for a person where stdout is a terminal. */
+/**
+ * JSON lines on stdout, or lines for a person where stdout is a terminal.
+ *
+ * Not by pino's own writer: when whoever reads the log has gone, that waits at the end of the process for a pipe that
+ * nobody will read any more, and the process never ends.
+ */
 export function createLog(level: string, terminal = process.stdout.isTTY === true): Logger {
   const options = { level, base: undefined };
-  return pino(options, terminal ? prettyLines() : stdout());
+  return pino(options, terminal ? prettyLines() : process.stdout);
 }
 
 function prettyLines() {
@@ -12,18 +17,6 @@ function prettyLines() {
     colorize: true,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss',
-    destination: stdout(),
+    destination: process.stdout,
   });
 }
-
-/**
- * Not pino's own writer: when whoever reads the log has gone, that waits at the end of the process for a pipe that
- * nobody will read any more, and the process never ends. Here such lines are lost, and nothing else.
- */
-function stdout(): NodeJS.WriteStream {
-  if (!process.stdout.listeners('error').includes(ignoreLostReader))
-    process.stdout.on('error', ignoreLostReader);
-  return process.stdout;
-}
-
-function ignoreLostReader(): void {}

@@ -2,7 +2,6 @@ import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { serve } from '../../src/cli/serve.ts';
-import { readConfig } from '../../src/config/config.ts';
 import { startProvider } from '../support/provider-server.ts';
 
 test('serve prints where it listens, warns, and ends with 0 on SIGTERM', async () => {
@@ -14,7 +13,7 @@ test('serve prints where it listens, warns, and ends with 0 on SIGTERM', async (
   });
   const env = { ...provider.env, PORT: '0', EMBEDQL_CACHE_TLL: '1' };
   const before = process.listeners('SIGTERM');
-  const exitCode = serve(readConfig(env), env, pino(output));
+  const exitCode = serve(env, pino(output));
   await expect.poll(() => printed).toMatch(/GraphiQL: http:\/\/127\.0\.0\.1:\d+\/graphql/);
   expect(printed).toContain('did you mean EMBEDQL_CACHE_TTL?');
   process.emit('SIGTERM');
