@@ -1,13 +1,5 @@
 import path from 'node:path';
-import {
-  AutoModel,
-  AutoTokenizer,
-  type DataType,
-  env,
-  type PreTrainedModel,
-  type PreTrainedTokenizer,
-  Tensor,
-} from '@huggingface/transformers';
+import type { DataType, PreTrainedModel, PreTrainedTokenizer, Tensor } from '@embedql/local-runtime';
 import { growUntil } from '../text.ts';
 import { microBatches } from './micro-batches.ts';
 
@@ -42,19 +34,30 @@ interface TokenIds {
   token_type_ids?: number[][];
 }
 
+/** Makes a tensor of whole numbers; the runtime is imported late, so its class comes with it. */
+type Int64Tensor = (data: BigInt64Array, dims: number[]) => Tensor;
+
 /** Tokenizer and ONNX session of one sentence-transformers model. Blocks its thread while it computes. */
 export class Encoder {
   readonly #tokenizer: PreTrainedTokenizer;
   readonly #model: PreTrainedModel;
   readonly #options: EncoderOptions;
+  readonly #int64: Int64Tensor;
 
-  private constructor(tokenizer: PreTrainedTokenizer, model: PreTrainedModel, options: EncoderOptions) {
+  private constructor(
+    tokenizer: PreTrainedTokenizer,
+    model: PreTrainedModel,
+    int64: Int64Tensor,
+    options: EncoderOptions,
+  ) {
+    this.#int64 = int64;
     this.#tokenizer = tokenizer;
     this.#model = model;
     this.#options = options;
   }
 
   static async load(options: EncoderOptions): Promise<Encoder> {
+    const { AutoModel, AutoTokenizer, env, Tensor } = await import('@embedql/local-runtime');
     env.allowRemoteModels = false;
     env.localModelPath = `${path.dirname(options.directory)}${path.sep}`;
     const id = path.basename(options.directory);
@@ -63,7 +66,7 @@ export class Encoder {
       dtype: options.dtype as DataType,
       session_options: { intraOpNumThreads: options.threads },
     });
-    return new Encoder(tokenizer, model, options);
+    return new Encoder(tokenizer, model, (data, dims) => new Tensor('int64', data, dims), options);
   }
 
   /**
@@ -77,17 +80,17 @@ export class Encoder {
     for (const group of microBatches(tokens)) {
       const length = Math.max(...group.map((i) => tokens[i]!));
       const inputs: Record<string, Tensor> = {
-        input_ids: padded(
+        input_ids: this.#padded(
           group.map((i) => ids[i]!),
           length,
         ),
-        attention_mask: padded(
+        attention_mask: this.#padded(
           group.map((i) => new Array<number>(tokens[i]!).fill(1)),
           length,
         ),
       };
       if (types)
-        inputs['token_type_ids'] = padded(
+        inputs['token_type_ids'] = this.#padded(
           group.map((i) => types[i]!),
           length,
         );
@@ -117,6 +120,15 @@ export class Encoder {
     await this.#model.dispose();
   }
 
+  /** Rows of whole numbers as one int64 tensor, filled up with zeros; the attention mask hides the filling. */
+  #padded(rows: ReadonlyArray<readonly number[]>, length: number): Tensor {
+    const data = new BigInt64Array(rows.length * length);
+    for (const [r, row] of rows.entries()) {
+      for (const [i, value] of row.entries()) data[r * length + i] = BigInt(value);
+    }
+    return this.#int64(data, [rows.length, length]);
+  }
+
   #tokenize(texts: readonly string[]): TokenIds {
     return this.#tokenizer([...texts], {
       padding: false,
@@ -142,13 +154,4 @@ function pool(states: Float32Array, count: number, out: Float32Array): void {
   for (const value of out) squares += value * value;
   const norm = Math.sqrt(squares);
   if (norm > 0) for (let k = 0; k < dimension; k++) out[k]! /= norm;
-}
-
-/** Rows of whole numbers as one int64 tensor, filled up with zeros; the attention mask hides the filling. */
-function padded(rows: ReadonlyArray<readonly number[]>, length: number): Tensor {
-  const data = new BigInt64Array(rows.length * length);
-  for (const [r, row] of rows.entries()) {
-    for (const [i, value] of row.entries()) data[r * length + i] = BigInt(value);
-  }
-  return new Tensor('int64', data, [rows.length, length]);
 }

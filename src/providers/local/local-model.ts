@@ -6,6 +6,7 @@ import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts'
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
 import type { LocalSpec } from './options.ts';
+import { missingRuntime } from './runtime.ts';
 import { shares } from './shares.ts';
 import { findWeights, type Weights, weightsRevision } from './weights/folder.ts';
 import { provisionWeights } from './weights/provision.ts';
@@ -39,7 +40,7 @@ export class LocalModel implements ProviderModel {
   readonly #worker = retryable(() => this.#load());
   readonly #identity = retryable(() => this.#identify());
   #loadedWorker: Piscina | undefined;
-  #lastFailure: string | undefined;
+  #lastFailure = missingRuntime();
 
   constructor(spec: LocalSpec, context: ProviderContext, sources: readonly WeightsSource[]) {
     this.spec = spec;
@@ -115,6 +116,8 @@ export class LocalModel implements ProviderModel {
 
   async #provision(): Promise<Weights> {
     const { modelsDir, log, progress } = this.#context;
+    const missing = missingRuntime();
+    if (missing) throw new EmbedQLError('PROVIDER_NOT_CONFIGURED', missing);
     try {
       const weights = await provisionWeights(this.spec, { modelsDir, sources: this.#sources, log, progress });
       this.#lastFailure = undefined;
