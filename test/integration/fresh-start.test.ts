@@ -10,8 +10,20 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 test('npm start builds what it needs, serves, and passes SIGTERM on', async () => {
   const clone = await mkdtemp(path.join(tmpdir(), 'embedql-clone-'));
-  for (const entry of ['package.json', '.npmrc', 'tsconfig.json', 'tsconfig.build.json', 'src', 'assets']) {
-    await cp(path.join(root, entry), path.join(clone, entry), { recursive: true });
+  const entries = [
+    'package.json',
+    '.npmrc',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'packages',
+    'src',
+    'assets',
+  ];
+  for (const entry of entries) {
+    await cp(path.join(root, entry), path.join(clone, entry), {
+      recursive: true,
+      filter: (file) => !/[/\\](dist|node_modules)$/.test(path.relative(root, file)),
+    });
   }
   await symlink(path.join(root, 'node_modules'), path.join(clone, 'node_modules'));
   const npm = spawn('npm', ['start'], { cwd: clone, env: { ...process.env, PORT: '0', NODE_ENV: '' } });
