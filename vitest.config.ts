@@ -13,7 +13,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['embedql-source'] } },
   test: {
     include: [
-      unitOnly ? 'test/unit/**/*.test.ts' : 'test/{unit,integration}/**/*.test.ts',
+      unitOnly ? 'test/unit/**/*.test.ts' : 'test/{unit,contracts,integration}/**/*.test.ts',
       'packages/*/test/**/*.test.ts',
     ],
     globalSetup: unitOnly ? [] : ['test/support/global-setup.ts'],

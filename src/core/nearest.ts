@@ -8,7 +8,7 @@ export function nearest(name: string, candidates: readonly string[]): string | u
 /** The nearest candidate, where it is near enough for a slip or `name` is a part of it; else undefined. */
 export function meant(name: string, candidates: readonly string[]): string | undefined {
   const [best] = ranked(name, candidates);
-  if (best && best.edits <= Math.max(2, name.length / 3)) return best.candidate;
+  if (best && best.edits <= Math.max(2, best.candidate.length / 3)) return best.candidate;
   const part = name.toLowerCase();
   return part.length < 4 ? undefined : candidates.find((whole) => whole.toLowerCase().includes(part));
 }

@@ -11,7 +11,7 @@ export interface ProviderContract {
   readonly provider: Provider;
   /** A model of it, as an entry of the models file: the provider's options stand in `options`, unread. */
   readonly model: Partial<Omit<ModelSpec, 'options'>> &
-    Pick<ModelSpec, 'name' | 'dimension'> & { readonly options?: Readonly<Record<string, unknown>> };
+    Pick<ModelSpec, 'name' | 'dimension'> & { readonly options?: object };
   /** The environment in which the model can be asked. Default: empty. */
   readonly env?: Environment;
   /** Where weights are, for models that are computed with on this machine. */
@@ -34,6 +34,9 @@ const samples = [
   'How do I bake bread without yeast? Flour, water, salt and some patience are enough for a flat one.',
 ];
 
+/** A signal of its own for each call: nobody aborts it. */
+const never = () => new AbortController().signal;
+
 /**
  * What the core relies on, as tests for any runner. Tests of what the given service cannot show are left out of the list.
  *
@@ -48,7 +51,6 @@ const samples = [
 export function testProvider(contract: ProviderContract): ContractTest[] {
   const { provider, refusedText, failOnce, hangOnce, envWithoutKey, env = {} } = contract;
   const tests: ContractTest[] = [];
-  const never = new AbortController().signal;
   const open = (environment = env): ProviderModel => {
     const spec = {
       maxBatchSize: 100,
@@ -58,7 +60,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
       ...provider.defaults,
       ...contract.model,
       provider: provider.name,
-      options: readOptions(provider.options ?? {}, contract.model.options ?? {}),
+      options: readOptions(provider.options ?? {}, { ...contract.model.options }),
     };
     const modelsDir = contract.modelsDir ?? '';
     return provider.open(spec, { env: environment, modelsDir, log: silentLog, progress: silentProgress });
@@ -77,7 +79,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     });
   };
   /** As the core does: fitted first, then one call. */
-  const embed = async (model: ProviderModel, texts: readonly string[], signal = never) => {
+  const embed = async (model: ProviderModel, texts: readonly string[], signal = never()) => {
     await model.identity();
     const fitted = await model.fit(texts);
     return model.embed(
@@ -162,7 +164,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     }
     const embedded = await model.embed(
       fitted.map(({ text }) => text),
-      never,
+      never(),
     );
     checkEmbedded(embedded, texts.length, model.spec);
     for (const [i, { tokens }] of embedded.entries())
@@ -199,7 +201,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     check('says that a failure which passes can be tried again', async (model) => {
       await model.identity();
       failOnce();
-      const error = await rejection(model.embed(samples, never));
+      const error = await rejection(model.embed(samples, never()));
       assert.ok(error instanceof EmbedQLError, `not an EmbedQLError: ${error}`);
       assert.ok(!(error instanceof InputRefusedError), 'the input is not at fault');
       assert.equal(error.retryable, true);
@@ -210,7 +212,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
   if (refusedText !== undefined) {
     check('says when a text is at fault, without repeating it, and takes the others', async (model) => {
       await model.identity();
-      const error = await rejection(model.embed([samples[0]!, refusedText], never));
+      const error = await rejection(model.embed([samples[0]!, refusedText], never()));
       assert.ok(error instanceof InputRefusedError, `not an InputRefusedError: ${error}`);
       assert.equal(error.retryable, false);
       assert.ok(!error.message.includes(refusedText), 'the message repeats the text');
@@ -225,7 +227,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
         const { available, loaded, reason } = model.status();
         assert.deepEqual([available, loaded], [false, false]);
         assert.ok(reason, 'there is no reason that says what to do');
-        for (const asked of [model.identity(), model.embed(samples, never)]) {
+        for (const asked of [model.identity(), model.embed(samples, never())]) {
           const error = await rejection(asked);
           assert.ok(error instanceof EmbedQLError, `not an EmbedQLError: ${error}`);
           assert.equal(error.code, 'PROVIDER_NOT_CONFIGURED');

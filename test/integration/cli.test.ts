@@ -49,6 +49,10 @@ describe('the embedql command', () => {
     const { modelsDir } = readConfig(process.env);
     const pulled = await cli(['pull', 'sentence-transformers/all-MiniLM-L6-v2']);
     expect(pulled).toMatchObject({ code: 0, out: expect.stringContaining(modelsDir) });
+    expect(await cli(['pull', 'all-minilm-l6-v2'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Did you mean all-MiniLM-L6-v2?'),
+    });
     expect(await cli(['pull', 'text-embedding-3-small'])).toMatchObject({
       code: 1,
       err: expect.stringContaining('all-MiniLM-L6-v2, all-mpnet-base-v2'),
