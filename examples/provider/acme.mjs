@@ -36,8 +36,11 @@ export default {
         const retryable = response.status >= 500;
         if (response.status === 400) throw new InputRefusedError('Acme refuses this text; change it.');
         if (!response.ok) throw new EmbedQLError('PROVIDER_ERROR', 'Acme failed.', { retryable });
-        const { vectors, tokens } = await response.json();
-        return texts.map((_, i) => ({ vector: Float32Array.from(vectors[i]), tokens: tokens[i] }));
+        const answer = /** @type {{ vectors: number[][], tokens: number[] }} */ (await response.json());
+        return answer.vectors.map((vector, i) => ({
+          vector: Float32Array.from(vector),
+          tokens: answer.tokens[i] ?? 0,
+        }));
       },
       close: async () => {},
     };
