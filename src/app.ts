@@ -122,6 +122,7 @@ export async function createApp({
     version,
     encoded: new EncodedVectors(config.memoryCacheMb * 1_000_000),
     admission: new Admission(config, budgets, prometheus),
+    limits: config,
     stopping: stopping.signal,
   };
 

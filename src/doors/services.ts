@@ -5,6 +5,16 @@ import type { Catalogue } from '../core/catalogue.ts';
 import type { Embedder } from '../core/embedder.ts';
 import type { EncodedVectors } from '../wire/vector-text.ts';
 
+/** What one request may ask for, told to clients that split their texts. */
+export interface RequestLimits {
+  /** Texts of one operation. */
+  readonly maxTexts: number;
+  /** Tokens of all texts of one operation. */
+  readonly maxTokens: number;
+  /** Bytes of one request's body. */
+  readonly maxBodyBytes: number;
+}
+
 /** What lives as long as the process. */
 export interface Services {
   readonly catalogue: Catalogue;
@@ -13,6 +23,7 @@ export interface Services {
   readonly accounting: Accounting;
   readonly version: string;
   readonly admission: Admission;
+  readonly limits: RequestLimits;
   readonly encoded: EncodedVectors;
   /** Aborts when the server is told to stop: what goes on without an end has to end. */
   readonly stopping: AbortSignal;

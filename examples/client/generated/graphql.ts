@@ -69,8 +69,12 @@ export type Embedding = {
 /** The embeddings of a list of texts, and what it took to get them. */
 export type EmbeddingBatch = {
   __typename?: 'EmbeddingBatch';
+  /** Whether each text came out of the cache; null where it failed. */
+  cached: Array<Maybe<Scalars['Boolean']['output']>>;
   /** How many of them came out of the cache. */
   cachedCount: Scalars['Int']['output'];
+  /** USD that each text caused, as in `Embedding`; null where it failed. */
+  costs: Array<Maybe<Scalars['Float']['output']>>;
   /** Numbers in each vector. */
   dimension: Scalars['Int']['output'];
   /** The vectors, in the order of `texts`; null where a text failed. */
@@ -81,12 +85,16 @@ export type EmbeddingBatch = {
   failures: Array<BatchFailure>;
   /** The model that made them. */
   model: Scalars['String']['output'];
+  /** Tokens of each text, as in `Embedding`; null where it failed. */
+  tokens: Array<Maybe<Scalars['Int']['output']>>;
   /** USD that this field caused. */
   totalCost: Scalars['Float']['output'];
   /** Vectors that were returned. */
   totalEmbeddings: Scalars['Int']['output'];
   /** Tokens of all returned vectors, cached ones included. */
   totalTokens: Scalars['Int']['output'];
+  /** Whether each text was cut to what the model can read; null where it failed. */
+  truncated: Array<Maybe<Scalars['Boolean']['output']>>;
 };
 
 /** Some results of `embedStream`, and how far it is. */
@@ -135,6 +143,17 @@ export type IndexedEmbedding = {
   embedding: Embedding;
   /** The place of the text in `texts`, from 0. */
   index: Scalars['Int']['output'];
+};
+
+/** What one request may ask for. */
+export type Limits = {
+  __typename?: 'Limits';
+  /** Bytes of one request's body. */
+  maxBodyBytes: Scalars['Float']['output'];
+  /** Texts of one operation, over all its fields. */
+  maxTexts: Scalars['Int']['output'];
+  /** Tokens of all texts of one operation. */
+  maxTokens: Scalars['Float']['output'];
 };
 
 /** Figures since `since`, of this process alone. */
@@ -264,6 +283,7 @@ export type MutationEmbedArgs = {
 export type MutationEmbedBatchArgs = {
   batchSize?: InputMaybe<Scalars['Int']['input']>;
   dimensions?: InputMaybe<Scalars['Int']['input']>;
+  kind?: InputMaybe<TextKind>;
   model?: InputMaybe<Scalars['String']['input']>;
   texts: Array<Scalars['String']['input']>;
   truncate?: InputMaybe<Scalars['Boolean']['input']>;
@@ -300,6 +320,8 @@ export type Query = {
   defaultModel: Model;
   /** How the server is. Over plain HTTP there are `/health` and `/ready`. */
   health: Health;
+  /** What one request may ask for. What is more has to be split into several. */
+  limits: Limits;
   /** What has been computed, cached, paid and saved since the start or the last `resetMetrics`. */
   metrics: Metrics;
   /** Every model there is, available or not. */
@@ -368,6 +390,13 @@ export type SubscriptionEmbedStreamArgs = {
 export type SubscriptionMetricsUpdatedArgs = {
   intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
+
+/** What a text is for. Models that tell the two apart read them differently. */
+export type TextKind =
+  /** Something to be found. */
+  | 'DOCUMENT'
+  /** Something to find with. */
+  | 'QUERY';
 
 export type _Entity = EmbeddedText | Model;
 

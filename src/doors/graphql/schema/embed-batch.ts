@@ -1,5 +1,6 @@
 import { gathered } from '@embedql/look-ahead';
 import { badUserInput, type EmbedQLError } from '../../../core/errors.ts';
+import type { TextKind } from '../../../core/model.ts';
 import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
 import { isEmptyText, readWish } from '../../../core/wish.ts';
@@ -10,6 +11,7 @@ import { isKept } from './embedding.ts';
 
 interface BatchArguments extends EmbeddingArguments {
   texts: readonly string[];
+  kind?: TextKind | null;
   batchSize?: number | null;
 }
 
@@ -29,6 +31,13 @@ export interface FailureSource {
 /** `embedBatch`: a list of texts in one field. @returns the type of its failures. */
 export function addEmbedBatch(builder: Builder) {
   const { BatchFailure, EmbeddingBatch } = addTypes(builder);
+  const TextKindEnum = builder.enumType('TextKind', {
+    description: 'What a text is for. Models that tell the two apart read them differently.',
+    values: {
+      DOCUMENT: { value: 'doc', description: 'Something to be found.' },
+      QUERY: { value: 'query', description: 'Something to find with.' },
+    } as const,
+  });
   builder.mutationField('embedBatch', (t) =>
     t.field({
       type: EmbeddingBatch,
@@ -40,6 +49,11 @@ export function addEmbedBatch(builder: Builder) {
         texts: t.arg.stringList({
           required: true,
           description: 'The texts to embed. Empty ones are not sent and are reported in `failures`.',
+        }),
+        kind: t.arg({
+          type: TextKindEnum,
+          defaultValue: 'doc',
+          description: 'Whether the texts are documents or queries.',
         }),
         batchSize: t.arg.int({
           description:
@@ -76,7 +90,7 @@ function read(args: BatchArguments, context: Context) {
   const wanted = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
   if (wanted.length === 0)
     throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
-  const requests = wanted.map((index) => request(args.texts[index]!, 'doc', batchSize));
+  const requests = wanted.map((index) => request(args.texts[index]!, args.kind ?? 'doc', batchSize));
   return { model, dimension, wanted, requests };
 }
 
@@ -118,6 +132,30 @@ function addTypes(builder: Builder) {
         resolve: (batch, _args, { vectors }) =>
           eachVector(batch, (vector, keep) => vectors.base64(vector, keep)),
       }),
+      tokens: t.field({
+        type: ['Int'],
+        nullable: { list: false, items: true },
+        description: 'Tokens of each text, as in `Embedding`; null where it failed.',
+        resolve: ({ outcomes }) => each(outcomes, ({ tokens }) => tokens),
+      }),
+      costs: t.field({
+        type: ['Float'],
+        nullable: { list: false, items: true },
+        description: 'USD that each text caused, as in `Embedding`; null where it failed.',
+        resolve: ({ outcomes }) => each(outcomes, ({ costUsd }) => costUsd),
+      }),
+      cached: t.field({
+        type: ['Boolean'],
+        nullable: { list: false, items: true },
+        description: 'Whether each text came out of the cache; null where it failed.',
+        resolve: ({ outcomes }) => each(outcomes, isCached),
+      }),
+      truncated: t.field({
+        type: ['Boolean'],
+        nullable: { list: false, items: true },
+        description: 'Whether each text was cut to what the model can read; null where it failed.',
+        resolve: ({ outcomes }) => each(outcomes, ({ truncated }) => truncated),
+      }),
       dimension: t.exposeInt('dimension', { description: 'Numbers in each vector.' }),
       model: t.exposeString('model', { description: 'The model that made them.' }),
       totalEmbeddings: t.int({
@@ -126,7 +164,7 @@ function addTypes(builder: Builder) {
       }),
       cachedCount: t.int({
         description: 'How many of them came out of the cache.',
-        resolve: ({ outcomes }) => answersOf(outcomes).filter(({ source }) => source !== 'provider').length,
+        resolve: ({ outcomes }) => answersOf(outcomes).filter(isCached).length,
       }),
       totalCost: t.float({
         description: 'USD that this field caused.',
@@ -149,6 +187,18 @@ function addTypes(builder: Builder) {
 
 function answersOf(outcomes: BatchSource['outcomes']): Answer[] {
   return outcomes.filter((outcome) => !(outcome instanceof Error)) as Answer[];
+}
+
+function isCached({ source }: Answer): boolean {
+  return source !== 'provider';
+}
+
+/** A figure of each answer, and null for each failure. */
+function each<Figure>(
+  outcomes: BatchSource['outcomes'],
+  figure: (answer: Answer) => Figure,
+): Array<Figure | null> {
+  return outcomes.map((outcome) => (outcome instanceof Error ? null : figure(outcome)));
 }
 
 function eachVector<Form>(

@@ -1,5 +1,5 @@
 import type { Catalogue } from '../../../core/catalogue.ts';
-import type { Services } from '../../services.ts';
+import type { RequestLimits, Services } from '../../services.ts';
 import type { Builder } from './builder.ts';
 
 /** The name by which the service introduces itself. */
@@ -50,6 +50,26 @@ export function addHealth(builder: Builder): void {
       type: Health,
       description: 'How the server is. Over plain HTTP there are `/health` and `/ready`.',
       resolve: (_root, _args, context) => context,
+    }),
+  );
+}
+
+/** `limits`: what one request may ask for, so that a client can split its texts before it is refused. */
+export function addLimits(builder: Builder): void {
+  const Limits = builder.objectRef<RequestLimits>('Limits').implement({
+    description: 'What one request may ask for.',
+    fields: (t) => ({
+      maxTexts: t.exposeInt('maxTexts', { description: 'Texts of one operation, over all its fields.' }),
+      maxTokens: t.exposeFloat('maxTokens', { description: 'Tokens of all texts of one operation.' }),
+      maxBodyBytes: t.exposeFloat('maxBodyBytes', { description: "Bytes of one request's body." }),
+    }),
+  });
+
+  builder.queryField('limits', (t) =>
+    t.field({
+      type: Limits,
+      description: 'What one request may ask for. What is more has to be split into several.',
+      resolve: (_root, _args, { limits }) => limits,
     }),
   );
 }

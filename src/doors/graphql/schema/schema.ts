@@ -5,7 +5,7 @@ import { addEmbedBatch } from './embed-batch.ts';
 import { addEmbedStream } from './embed-stream.ts';
 import { addEmbeddedText, gatherEntities } from './embedded-text.ts';
 import { addEmbedding } from './embedding.ts';
-import { addHealth } from './health.ts';
+import { addHealth, addLimits } from './health.ts';
 import { addMetrics } from './metrics.ts';
 import { addModels } from './models.ts';
 import { addSimilarity } from './similarity.ts';
@@ -24,5 +24,6 @@ export function createSchema(): GraphQLSchema {
   addMetrics(builder);
   addEmbedStream(builder, Embedding, BatchFailure);
   addHealth(builder);
+  addLimits(builder);
   return gatherEntities(builder.toSubGraphSchema({}));
 }
