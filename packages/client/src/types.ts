@@ -22,7 +22,7 @@ export interface ClientOptions {
   /** Requests of one call that are in flight at once. Default: 4. */
   concurrency?: number | undefined;
   /** Default: the global `fetch`. */
-  fetch?(url: string, init: FetchInit): Promise<ResponseLike>;
+  fetch?(url: string, init?: FetchInit): Promise<ResponseLike>;
 }
 
 /**
