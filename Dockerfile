@@ -2,6 +2,7 @@
 FROM node:22-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages packages
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
@@ -12,7 +13,7 @@ RUN npm run build && npm prune --omit=dev \
        ! -name "$(node -p process.arch)" -exec rm -rf {} + \
   && find node_modules/onnxruntime-web/dist -name '*.wasm' -delete
 
-# Weights of a local model in the image: docker build --build-arg MODEL=all-MiniLM-L6-v2 .
+# all-MiniLM-L6-v2 is in the image. Another local model, too: docker build --build-arg MODEL=all-mpnet-base-v2 .
 ARG MODEL=
 ENV EMBEDQL_MODELS_DIR=/app/models
 RUN mkdir -p models && if [ -n "$MODEL" ]; then node dist/cli/bin.js pull "$MODEL"; fi
@@ -22,6 +23,7 @@ WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 EMBEDQL_MODELS_DIR=/app/models
 COPY --from=build --chown=node:node /app/models models
 COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/packages packages
 COPY --from=build /app/dist dist
 COPY package.json ./
 COPY assets assets

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,8 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test('npm start builds what it needs, serves, and passes SIGTERM on', async () => {
+test('npm start builds what it needs, serves, and passes SIGTERM on, without anything from elsewhere', async () => {
+  const home = await mkdtemp(path.join(tmpdir(), 'embedql-home-'));
   const clone = await mkdtemp(path.join(tmpdir(), 'embedql-clone-'));
   const entries = [
     'package.json',
@@ -26,7 +27,17 @@ test('npm start builds what it needs, serves, and passes SIGTERM on', async () =
     });
   }
   await symlink(path.join(root, 'node_modules'), path.join(clone, 'node_modules'));
-  const npm = spawn('npm', ['start'], { cwd: clone, env: { ...process.env, PORT: '0', NODE_ENV: '' } });
+  // Nothing at home, and nobody to fetch from.
+  const alone = {
+    HOME: home,
+    EMBEDQL_MODELS_DIR: '',
+    HF_ENDPOINT: 'http://127.0.0.1:9',
+    npm_config_registry: 'http://127.0.0.1:9',
+  };
+  const npm = spawn('npm', ['start'], {
+    cwd: clone,
+    env: { ...process.env, ...alone, PORT: '0', NODE_ENV: '' },
+  });
   let output = '';
   for (const stream of [npm.stdout, npm.stderr]) {
     stream.on('data', (chunk: Buffer) => {
@@ -41,6 +52,7 @@ test('npm start builds what it needs, serves, and passes SIGTERM on', async () =
     body: JSON.stringify({ query: 'mutation { embed(text: "cat") { dimension } }' }),
   });
   expect(await response.json()).toEqual({ data: { embed: { dimension: 384 } } });
+  expect((await readdir(home)).filter((name) => name !== '.npm')).toEqual([]);
   npm.kill('SIGTERM');
   const [code] = await once(npm, 'exit');
   expect(code).toBe(0);

@@ -12,6 +12,8 @@ export interface EncoderOptions {
   pooling: 'mean' | 'cls';
   /** Threads that compute one forward pass. */
   threads: number;
+  /** Computes every text by itself, for graphs in which a text's vector depends on the texts beside it. */
+  oneByOne: boolean;
 }
 
 export interface Encoded {
@@ -77,7 +79,8 @@ export class Encoder {
     const { input_ids: ids, token_type_ids: types } = this.#tokenize(texts);
     const tokens = ids.map((tokenIds) => tokenIds.length);
     let vectors = new Float32Array();
-    for (const group of microBatches(tokens)) {
+    const groups = this.#options.oneByOne ? tokens.map((_, i) => [i]) : microBatches(tokens);
+    for (const group of groups) {
       const length = Math.max(...group.map((i) => tokens[i]!));
       const inputs: Record<string, Tensor> = {
         input_ids: this.#padded(

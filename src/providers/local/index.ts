@@ -5,12 +5,11 @@ import { LocalModel } from './local-model.ts';
 import type { LocalOptions } from './options.ts';
 import { knownDtypes } from './weights/folder.ts';
 import { hubOptions, hubSource } from './weights/hub.ts';
-import { npmSource } from './weights/npm.ts';
 import type { WeightsSource } from './weights/source.ts';
 
 /** Where weights that are not on this machine come from, in the order in which they are asked. */
 export function localSources(env: Environment): WeightsSource[] {
-  return [hubSource(hubOptions(env)), npmSource()];
+  return [hubSource(hubOptions(env))];
 }
 
 /** sentence-transformers models on ONNX Runtime, in this process. */

@@ -1,16 +1,21 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { Piscina } from 'piscina';
-import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
+import { Attempts } from './attempts.ts';
 import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
 import type { LocalSpec } from './options.ts';
 import { missingRuntime } from './runtime.ts';
 import { shares } from './shares.ts';
-import { findWeights, type Weights, weightsRevision } from './weights/folder.ts';
+import { folderFault } from './weights/check.ts';
+import { findWeights, onnxFileName, type Weights } from './weights/folder.ts';
+import { inspectWeights, type WeightsFacts } from './weights/inspect.ts';
 import { provisionWeights } from './weights/provision.ts';
 import type { WeightsSource } from './weights/source.ts';
+import type { Reply } from './worker.ts';
 
 /**
  * Workers for each model, each with a session of its own. Two sessions of one thread compute more than one session of two,
@@ -27,8 +32,8 @@ const workerFile = () => createRequire(import.meta.url).resolve('#local-worker')
 
 /**
  * A sentence-transformers model that runs in this process, in worker threads of its own, so that the event
- * loop stays free. Weights are looked for, and the model is loaded, at the first use; both are tried again at
- * the next one where they failed.
+ * loop stays free. Weights are looked for, and the model is loaded, at the first use; where that failed it is tried again
+ * after a pause, and until then everybody gets the same error at once.
  */
 export class LocalModel implements ProviderModel {
   readonly spec: LocalSpec;
@@ -36,10 +41,10 @@ export class LocalModel implements ProviderModel {
 
   readonly #context: ProviderContext;
   readonly #sources: readonly WeightsSource[];
-  readonly #weights = retryable(() => this.#provision());
-  readonly #worker = retryable(() => this.#load());
-  readonly #identity = retryable(() => this.#identify());
-  #loadedWorker: Piscina | undefined;
+  readonly #attempts = new Attempts();
+  #weights: Promise<Weights & WeightsFacts> | undefined;
+  #loading: Promise<Piscina> | undefined;
+  #pool: Piscina | undefined;
   #lastFailure = missingRuntime();
 
   constructor(spec: LocalSpec, context: ProviderContext, sources: readonly WeightsSource[]) {
@@ -49,7 +54,7 @@ export class LocalModel implements ProviderModel {
   }
 
   status(): ModelStatus {
-    const loaded = this.#loadedWorker !== undefined;
+    const loaded = this.#pool !== undefined;
     if (this.#lastFailure === undefined) return { available: true, loaded };
     return { available: false, loaded, reason: this.#lastFailure };
   }
@@ -63,12 +68,13 @@ export class LocalModel implements ProviderModel {
   }
 
   async pull(): Promise<string> {
-    const { directory, dtype } = await this.#weights();
+    const { directory, dtype } = await this.#findWeights();
     return `is in ${directory} (${dtype})`;
   }
 
   async identity(): Promise<string> {
-    return this.#identity();
+    const { dtype, revision } = await this.#findWeights();
+    return `${this.spec.name}@${dtype}-${revision}`;
   }
 
   async fit(texts: readonly string[]): Promise<FittedText[]> {
@@ -100,9 +106,10 @@ export class LocalModel implements ProviderModel {
   }
 
   async close(): Promise<void> {
-    const worker = this.#loadedWorker;
-    this.#loadedWorker = undefined;
-    await worker?.destroy();
+    const pool = await this.#loading?.catch(() => undefined);
+    this.#loading = undefined;
+    this.#pool = undefined;
+    await pool?.destroy();
   }
 
   #checkDimension(actual: number): void {
@@ -114,67 +121,117 @@ export class LocalModel implements ProviderModel {
     );
   }
 
-  async #provision(): Promise<Weights> {
+  /** Looks for the weights once. @throws EmbedQLError */
+  #findWeights(): Promise<Weights & WeightsFacts> {
+    this.#attempts.check();
+    this.#weights ??= this.#provision().catch((error: unknown) => {
+      throw this.#failed(error);
+    });
+    return this.#weights;
+  }
+
+  async #provision(): Promise<Weights & WeightsFacts> {
     const { modelsDir, log, progress } = this.#context;
     const missing = missingRuntime();
     if (missing) throw new EmbedQLError('PROVIDER_NOT_CONFIGURED', missing);
-    try {
-      const weights = await provisionWeights(this.spec, { modelsDir, sources: this.#sources, log, progress });
-      this.#lastFailure = undefined;
-      return weights;
-    } catch (error) {
-      this.#lastFailure = toEmbedQLError(error).message;
-      throw error;
-    }
+    const weights = await provisionWeights(this.spec, { modelsDir, sources: this.#sources, log, progress });
+    return { ...weights, ...(await inspectWeights(weights, this.spec)) };
   }
 
-  async #identify(): Promise<string> {
-    const weights = await this.#weights();
-    return `${this.spec.name}@${weights.dtype}-${await weightsRevision(weights, this.spec)}`;
+  /** Begins a pause, after which all is looked at anew: somebody may have mended the folder. */
+  #failed(error: unknown): EmbedQLError {
+    this.#weights = undefined;
+    this.#loading = undefined;
+    this.#pool = undefined;
+    const failure = this.#attempts.failed(error);
+    this.#lastFailure = failure.message;
+    return failure;
+  }
+
+  /** Loads the model once. @throws EmbedQLError */
+  #open(): Promise<Piscina> {
+    this.#attempts.check();
+    this.#loading ??= this.#load().catch((error: unknown) => {
+      throw error instanceof EmbedQLError ? error : this.#failed(error);
+    });
+    return this.#loading;
   }
 
   async #load(): Promise<Piscina> {
-    const { directory, dtype } = await this.#weights();
+    const weights = await this.#findWeights();
+    const { directory, dtype, batchDependent } = weights;
     const { name, maxInputTokens } = this.spec;
     const { pooling = 'mean' } = this.spec.options;
+    const { log } = this.#context;
+    const fault = await folderFault(weights);
+    if (fault !== undefined) throw this.#failed(this.#unusable(weights, fault));
     const started = performance.now();
-    const worker = new Piscina({
+    const pool = new Piscina({
       filename: workerFile(),
       minThreads: workers,
       maxThreads: workers,
       // Computation blocks the thread, so a second task only waits there; it saves the way back and forth.
       concurrentTasksPerWorker: 2,
-      workerData: { directory, dtype, maxInputTokens, pooling, threads } satisfies EncoderOptions,
+      workerData: {
+        directory,
+        dtype,
+        maxInputTokens,
+        pooling,
+        threads,
+        oneByOne: batchDependent,
+      } satisfies EncoderOptions,
     });
     // A worker that dies fails its tasks, and they tell; without a listener it would take the process along.
-    worker.on('error', (error: unknown) =>
-      this.#context.log.error({ err: error, model: name }, 'worker failed'),
-    );
+    pool.on('error', (error: unknown) => log.error({ err: error, model: name }, 'worker failed'));
+    let loaded: Reply<true>;
     try {
-      await worker.run(undefined, { name: 'load' });
+      loaded = (await pool.run(undefined, { name: 'load' })) as Reply<true>;
     } catch (error) {
-      await worker.destroy();
-      this.#context.log.error({ err: error, model: name, directory }, 'model could not be loaded');
-      this.#lastFailure =
-        `The weights of ${name} could not be loaded; they may be damaged. ` +
-        `Delete their folder in EMBEDQL_MODELS_DIR, run "embedql pull ${name}" and ask again.`;
-      this.#weights.forget();
-      this.#identity.forget();
-      throw new EmbedQLError('PROVIDER_ERROR', this.#lastFailure, { retryable: true, cause: error });
+      loaded = { loadError: error instanceof Error ? error.message : String(error) };
     }
-    this.#context.log.info(
-      { model: name, dtype, ms: Math.round(performance.now() - started) },
-      'model loaded',
-    );
+    if ('loadError' in loaded) throw await this.#giveUp(pool, weights, loaded.loadError);
+    log.info({ model: name, dtype, ms: Math.round(performance.now() - started) }, 'model loaded');
+    if (batchDependent) {
+      log.warn(
+        { model: name, dtype },
+        'in these weights a vector depends on the texts beside it, so texts are computed one at a time; other weights are faster',
+      );
+    }
+    this.#attempts.succeeded();
     this.#lastFailure = undefined;
-    this.#loadedWorker = worker;
-    return worker;
+    this.#pool = pool;
+    return pool;
+  }
+
+  /** Ends the workers of a model that could not be loaded. */
+  async #giveUp(pool: Piscina, weights: Weights, reason: string): Promise<EmbedQLError> {
+    const failure = this.#failed(
+      this.#unusable(
+        weights,
+        `${path.join('onnx', onnxFileName(weights.dtype)!)} or what belongs to it may be damaged; the log says more. ` +
+          `Delete the folder, run "embedql pull ${this.spec.name}" and ask again.`,
+        reason,
+      ),
+    );
+    await pool.destroy();
+    return failure;
+  }
+
+  #unusable({ directory, dtype }: Weights, fault: string, cause?: string): EmbedQLError {
+    const { name } = this.spec;
+    this.#context.log.error(
+      { model: name, directory, dtype, reason: cause ?? fault },
+      'model could not be loaded',
+    );
+    const message = `The weights of ${name} (${dtype}) cannot be used: ${fault}`;
+    return new EmbedQLError('PROVIDER_ERROR', message, { retryable: true, cause });
   }
 
   async #run<Result>(name: 'encode' | 'fit', texts: readonly string[]): Promise<Result> {
-    const worker = await this.#worker();
+    const pool = await this.#open();
+    let reply: Reply<Result>;
     try {
-      return (await worker.run(texts, { name })) as Result;
+      reply = (await pool.run(texts, { name })) as Reply<Result>;
     } catch (error) {
       this.#context.log.error({ err: error, model: this.spec.name }, 'local inference failed');
       throw new EmbedQLError('PROVIDER_ERROR', `${this.spec.name} failed to compute; try again.`, {
@@ -182,21 +239,12 @@ export class LocalModel implements ProviderModel {
         cause: error,
       });
     }
-  }
-}
-
-/** Runs `work` once and remembers its result; a failure is forgotten, so that the next call tries again. */
-function retryable<Value>(work: () => Promise<Value>): { (): Promise<Value>; forget(): void } {
-  let running: Promise<Value> | undefined;
-  const run = () => {
-    running ??= work().catch((error: unknown) => {
-      running = undefined;
-      throw error;
+    if ('result' in reply) return reply.result;
+    // One worker could not load what another could, or one that died could not be replaced.
+    if (this.#pool === pool) throw await this.#giveUp(pool, await this.#weights!, reply.loadError);
+    this.#attempts.check();
+    throw new EmbedQLError('PROVIDER_ERROR', `${this.spec.name} failed to compute; try again.`, {
+      retryable: true,
     });
-    return running;
-  };
-  const forget = () => {
-    running = undefined;
-  };
-  return Object.assign(run, { forget });
+  }
 }

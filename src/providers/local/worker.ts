@@ -19,19 +19,35 @@ function yieldToTheEventLoop(): void {
   }
 }
 
+/** What a task comes back with. A model that could not be loaded is an answer: this thread lives until it is ended. */
+export type Reply<Result> = { readonly result: Result } | { readonly loadError: string };
+
 yieldToTheEventLoop();
 const loading = Encoder.load(workerData as EncoderOptions);
+// Whoever asks is told; a rejection that nobody handles would end the thread, and the pool would start the next one.
+loading.catch(() => {});
+
+async function withEncoder<Result>(
+  work: (encoder: Encoder) => Result | Promise<Result>,
+): Promise<Reply<Result>> {
+  let encoder: Encoder;
+  try {
+    encoder = await loading;
+  } catch (error) {
+    return { loadError: error instanceof Error ? error.message : String(error) };
+  }
+  return { result: await work(encoder) };
+}
 
 /** Resolves once the model is in memory. */
-export async function load(): Promise<void> {
-  await loading;
+export async function load(): Promise<Reply<true>> {
+  return withEncoder(() => true);
 }
 
-export async function encode(texts: readonly string[]): Promise<Encoded> {
-  return (await loading).encode(texts);
+export async function encode(texts: readonly string[]): Promise<Reply<Encoded>> {
+  return withEncoder((encoder) => encoder.encode(texts));
 }
 
-export async function fit(texts: readonly string[]): Promise<LocalFit[]> {
-  const encoder = await loading;
-  return texts.map((text) => encoder.fit(text));
+export async function fit(texts: readonly string[]): Promise<Reply<LocalFit[]>> {
+  return withEncoder((encoder) => texts.map((text) => encoder.fit(text)));
 }

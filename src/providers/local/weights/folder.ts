@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { LocalSpec } from '../options.ts';
+import { installedWeights } from './installed.ts';
 
 /** Weights on this disk, in the layout that transformers.js reads. */
 export interface Weights {
@@ -13,12 +11,15 @@ export interface Weights {
   dtype: string;
 }
 
-/** transformers.js' names of precisions and the ends of their file names, the best first. */
+/**
+ * transformers.js' names of precisions and the ends of their file names, the best first. int8 is what our own package has;
+ * q8 is how the hub names what ONNX Runtime's tools make.
+ */
 const dtypes: ReadonlyArray<readonly [dtype: string, suffix: string]> = [
   ['fp32', ''],
   ['fp16', '_fp16'],
-  ['q8', '_quantized'],
   ['int8', '_int8'],
+  ['q8', '_quantized'],
   ['uint8', '_uint8'],
   ['q4', '_q4'],
   ['q4f16', '_q4f16'],
@@ -50,38 +51,28 @@ export function targetFolder(modelsDir: string, spec: LocalSpec): string {
   return path.join(modelsDir, spec.id ?? spec.name);
 }
 
-/** Weights that are there already. */
+/**
+ * Weights that are there already: of the first folder that has the precision asked for, else its best; or those of an
+ * installed package, where they are more precise. What somebody put into the models folder comes before its equal.
+ */
 export async function findWeights(modelsDir: string, spec: LocalSpec): Promise<Weights | undefined> {
-  for (const name of folderNames(spec)) {
-    const directory = path.join(modelsDir, name);
-    const [files, onnxFiles] = await Promise.all([list(directory), list(path.join(directory, 'onnx'))]);
-    if (!files.includes('config.json') || !files.includes('tokenizer.json')) continue;
-    const wanted = spec.options.dtype === undefined ? knownDtypes : [spec.options.dtype];
-    const dtype = wanted.find((candidate) => onnxFiles.includes(onnxFileName(candidate) ?? ''));
-    if (dtype !== undefined) return { directory, dtype };
-  }
-  return undefined;
+  const wanted = spec.options.dtype === undefined ? knownDtypes : [spec.options.dtype];
+  const places = await Promise.all(
+    folderNames(spec).map((name) => inFolder(path.join(modelsDir, name), wanted)),
+  );
+  const found = places.find((weights) => weights !== undefined);
+  const installed = await installedWeights(spec);
+  if (!installed || !wanted.includes(installed.dtype)) return found;
+  return found && wanted.indexOf(found.dtype) <= wanted.indexOf(installed.dtype) ? found : installed;
+}
+
+async function inFolder(directory: string, wanted: readonly string[]): Promise<Weights | undefined> {
+  const [files, onnxFiles] = await Promise.all([list(directory), list(path.join(directory, 'onnx'))]);
+  if (!files.includes('config.json') || !files.includes('tokenizer.json')) return undefined;
+  const dtype = wanted.find((candidate) => onnxFiles.includes(onnxFileName(candidate) ?? ''));
+  return dtype === undefined ? undefined : { directory, dtype };
 }
 
 async function list(directory: string): Promise<string[]> {
   return readdir(directory).catch(() => []);
-}
-
-/**
- * Names what these weights compute: the start of a SHA-256 over tokenizer, weights and all settings that
- * change a vector. The same files give the same revision wherever they came from.
- */
-export async function weightsRevision({ directory, dtype }: Weights, spec: LocalSpec): Promise<string> {
-  const hash = createHash('sha256');
-  const { queryPrefix = '', documentPrefix = '', maxInputTokens } = spec;
-  const { pooling = 'mean' } = spec.options;
-  hash.update(JSON.stringify({ pooling, queryPrefix, documentPrefix, maxInputTokens }));
-  const onnxFile = onnxFileName(dtype)!;
-  const parts = (await list(path.join(directory, 'onnx'))).filter((file) => file.startsWith(onnxFile)).sort();
-  for (const file of ['tokenizer.json', ...parts.map((part) => path.join('onnx', part))]) {
-    await pipeline(createReadStream(path.join(directory, file)), async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) hash.update(chunk);
-    });
-  }
-  return hash.digest('hex').slice(0, 12);
 }

@@ -3,7 +3,7 @@ import type { LocalSpec } from '../options.ts';
 
 /** Somewhere that weights can be fetched from. */
 export interface WeightsSource {
-  /** For people: "the npm registry". */
+  /** For people: "the Hugging Face hub". */
   readonly name: string;
   /** Whether it has this model, as far as can be said without asking. */
   offers(spec: LocalSpec): boolean;
