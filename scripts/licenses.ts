@@ -3,6 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 interface Locked {
+  /** Only where it differs from the path: our own packages. */
+  name?: string;
+  /** A link to one of our own packages, which has an entry of its own. */
+  link?: boolean;
   version?: string;
   license?: string;
   dev?: boolean;
@@ -33,11 +37,10 @@ const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
 };
 const byLicense = new Map<string, Set<string>>();
 const withScripts = new Set<string>();
-for (const [path, { version, license = 'none', dev, devOptional, hasInstallScript }] of Object.entries(
-  packages,
-)) {
-  if (path === '' || dev || devOptional) continue;
-  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+for (const [path, locked] of Object.entries(packages)) {
+  const { version, license = 'none', link, dev, devOptional, hasInstallScript } = locked;
+  if (path === '' || link || dev || devOptional) continue;
+  const name = locked.name ?? path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
   if (hasInstallScript) withScripts.add(name);
   const names = byLicense.get(license) ?? new Set();
   byLicense.set(license, names.add(`${name} ${version}`));

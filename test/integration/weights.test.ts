@@ -65,7 +65,9 @@ describe('the weights package', () => {
   });
 
   test('does not stand in for another precision', async () => {
-    await expect(provision([], { ...builtin, options: { dtype: 'fp32' } })).rejects.toThrow(/not on this machine/);
+    await expect(provision([], { ...builtin, options: { dtype: 'fp32' } })).rejects.toThrow(
+      /not on this machine/,
+    );
   });
 });
 

@@ -31,6 +31,14 @@ const specialTokens = 2;
 const workerFile = () => createRequire(import.meta.url).resolve('#local-worker');
 
 /**
+ * ONNX Runtime writes a device id into the home folder and sends events to its maker, unless this variable is there before
+ * it starts. Workers have copies of the environment that it does not read, so it is set here.
+ */
+function forbidTelemetry(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+}
+
+/**
  * A sentence-transformers model that runs in this process, in worker threads of its own, so that the event
  * loop stays free. Weights are looked for, and the model is loaded, at the first use; where that failed it is tried again
  * after a pause, and until then everybody gets the same error at once.
@@ -165,6 +173,7 @@ export class LocalModel implements ProviderModel {
     const { log } = this.#context;
     const fault = await folderFault(weights);
     if (fault !== undefined) throw this.#failed(this.#unusable(weights, fault));
+    forbidTelemetry();
     const started = performance.now();
     const pool = new Piscina({
       filename: workerFile(),
