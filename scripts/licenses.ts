@@ -24,6 +24,7 @@ const known: Record<string, string> = {
   'BSD-3-Clause': '',
   'BlueOak-1.0.0': '',
   '(MIT OR CC0-1.0)': '',
+  'MIT AND Apache-2.0': "transformers.js and ONNX Runtime's CPU binaries, with their licences beside them.",
   'LGPL-3.0-or-later':
     'A shared library of sharp, which transformers.js brings along for images; loaded, never linked in.',
   'Apache-2.0 AND LGPL-3.0-or-later': 'As above, for other platforms.',
