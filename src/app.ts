@@ -9,20 +9,22 @@ import { budgetWaitMs, connectBudgets } from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
 import { TieredCache } from './cache/tiers.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/config.ts';
+import { ConfigError, variableOf } from './config/config.ts';
 import { Accounting } from './core/accounting.ts';
 import type { Cache } from './core/cache.ts';
 import { Catalogue } from './core/catalogue.ts';
 import { Embedder } from './core/embedder.ts';
-import { toEmbedQLError } from './core/errors.ts';
+import { describeError, toEmbedQLError } from './core/errors.ts';
 import type { CacheEvents } from './core/events.ts';
 import { fanOut } from './core/events.ts';
 import type { Environment, Log, Progress } from './core/surroundings.ts';
+import { graphqlErrors } from './doors/graphql/coded-error.ts';
 import { graphqlPath } from './doors/graphql/engine.ts';
 import { createGraphQLHandler } from './doors/graphql/handler.ts';
 import { createEmbeddingsHandler, embeddingsPath } from './doors/openai/embeddings.ts';
-import { sendOpenAIError } from './doors/openai/errors.ts';
+import { openaiErrors } from './doors/openai/errors.ts';
 import { createModelsHandler, modelsPath } from './doors/openai/models.ts';
+import { OperationLog } from './doors/operation-log.ts';
 import { dashboardRoutes } from './doors/pages/dashboard.ts';
 import { createGraphiQLPage } from './doors/pages/graphiql.ts';
 import { createReadiness, health } from './doors/pages/health.ts';
@@ -121,11 +123,23 @@ export async function createApp({
     accounting,
     version,
     encoded: new EncodedVectors(config.memoryCacheMb * 1_000_000),
+    operations: new OperationLog({
+      log,
+      tracing,
+      events: {
+        operation(report) {
+          accounting.operation(report);
+          prometheus.operation(report);
+        },
+      },
+    }),
+    nameOption: variableOf,
     admission: new Admission(config, budgets, prometheus),
     limits: config,
     stopping: stopping.signal,
   };
 
+  const errors = graphqlErrors(variableOf);
   const routes: Route[] = [
     {
       path: graphqlPath,
@@ -133,21 +147,21 @@ export async function createApp({
       guarded: true,
       // Without GraphiQL the same request is a query.
       ...(config.graphiql ? { page: { isWanted: wantsPage, handle: createGraphiQLPage() } } : {}),
-      handle: createGraphQLHandler(services, config, log, tracing),
+      handle: createGraphQLHandler(services, config, log),
     },
     ...dashboardRoutes(),
     {
       path: embeddingsPath,
       methods: ['POST'],
       guarded: true,
-      sendError: (response, error, status) => sendOpenAIError(response, error, { status }),
+      errors: openaiErrors(variableOf),
       handle: createEmbeddingsHandler(services, config.maxBodyBytes, log),
     },
     {
       path: modelsPath,
       below: true,
       guarded: true,
-      sendError: (response, error, status) => sendOpenAIError(response, error, { status }),
+      errors: openaiErrors(variableOf),
       handle: createModelsHandler(services),
     },
     { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
@@ -161,6 +175,7 @@ export async function createApp({
   const dispatch = createDispatch({
     routes,
     basePath,
+    errors,
     authenticate: createAuthenticate(config),
     corsOrigins: config.corsOrigins,
     maxBufferedBytes: config.maxBufferedMb * 1_000_000,
@@ -168,7 +183,7 @@ export async function createApp({
     log,
   });
 
-  const server = createHttpServer(dispatch.listener, config.transferTimeoutMs);
+  const server = createHttpServer(dispatch.listener, config.transferTimeoutMs, errors);
   let address: string | undefined;
   let closing: Promise<void> | undefined;
 
@@ -187,7 +202,7 @@ export async function createApp({
   return {
     services,
     listener: dispatch.listener,
-    upgrade: createUpgrade(graphqlPath, basePath),
+    upgrade: createUpgrade(graphqlPath, basePath, errors),
     get address() {
       return address;
     },
@@ -231,7 +246,7 @@ async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promi
   try {
     await defaultModel.identity();
   } catch (error) {
-    log.warn({ model: defaultModel.spec.name }, toEmbedQLError(error).message);
+    log.warn({ model: defaultModel.spec.name }, describeError(toEmbedQLError(error), variableOf));
   }
 }
 

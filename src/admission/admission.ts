@@ -62,7 +62,8 @@ export class Admission {
         payer,
         new EmbedQLError(
           'COST_LIMIT_EXCEEDED',
-          `${demand} texts of more than ${maxTokens} tokens together; split it, or raise EMBEDQL_MAX_TOKENS.`,
+          `${demand} texts of more than ${maxTokens} tokens together; split it, or raise maxTokens.`,
+          { hint: 'maxTokens' },
         ),
       );
     const refusal = await this.#budgets.take(payer, requests.length);

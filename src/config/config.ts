@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
+import type { OptionName } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Environment } from '../core/surroundings.ts';
 import {
@@ -66,6 +67,15 @@ export type Config = { readonly [Setting in keyof Variables]: ReturnType<Variabl
 /** A setting that cannot be used; the message is one line that names it and shows a good one. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+}
+
+/** Where an option is set that has another name in the code that it concerns. */
+const aliases: Partial<Record<OptionName, keyof Variables>> = { timeoutMs: 'providerTimeoutMs' };
+
+/** The variable of the environment that an option of the core, of admission or of HTTP is set with. */
+export function variableOf(option: OptionName): string {
+  const setting = aliases[option] ?? (option as Exclude<OptionName, 'timeoutMs'>);
+  return variables[setting][0];
 }
 
 /** Reads the configuration. An empty variable counts as one that is not set. @throws ConfigError */

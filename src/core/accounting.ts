@@ -1,4 +1,5 @@
-import type { CacheTier, EmbedderEvents, ProviderCall } from './events.ts';
+import type { ErrorCode } from './errors.ts';
+import type { CacheTier, EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
 import type { ModelSpec } from './model.ts';
 
 /** Figures of one model, or of all together. */
@@ -27,9 +28,15 @@ export interface Figures {
 
 export interface Snapshot extends Figures {
   since: Date;
-  /** Operations that were answered, and the milliseconds that they took together. */
+  /** Operations that are over, streams included. */
   operations: number;
+  /** Those whose answer had errors. */
+  failedOperations: number;
+  /** Operations that were answered as a whole, and the milliseconds that they took together. */
+  timedOperations: number;
   operationMs: number;
+  /** Fields and entries that failed, by code, the most frequent first. */
+  errors: Array<{ code: ErrorCode; count: number }>;
   byModel: Array<Figures & { model: string }>;
 }
 
@@ -48,6 +55,8 @@ const emptyTally = (): Tally => ({
   coalescedTexts: 0,
 });
 
+const emptyOperations = () => ({ operations: 0, failedOperations: 0, timedOperations: 0, operationMs: 0 });
+
 /** USD for `tokens` of a model; a price that is not known counts as 0. */
 export function costOf(tokens: number, spec: Pick<ModelSpec, 'costPer1kTokens'>): number {
   return (tokens * (spec.costPer1kTokens ?? 0)) / 1000;
@@ -57,11 +66,11 @@ export function costOf(tokens: number, spec: Pick<ModelSpec, 'costPer1kTokens'>)
  * Counts what the core does. Only whole numbers are added up, and money is worked out from them when
  * somebody asks, so that a million small costs lose nothing to rounding.
  */
-export class Accounting implements EmbedderEvents {
+export class Accounting implements EmbedderEvents, OperationEvents {
   #since = new Date();
   #tallies = new Map<string, Tally>();
-  #operations = 0;
-  #operationMs = 0;
+  #operations = emptyOperations();
+  #errors = new Map<ErrorCode, number>();
   readonly #prices: ReadonlyMap<string, ModelSpec>;
 
   constructor(specs: readonly ModelSpec[]) {
@@ -97,10 +106,16 @@ export class Accounting implements EmbedderEvents {
     tally.providerMs += call.seconds * 1000;
   }
 
-  /** An operation was answered. */
-  operation(ms: number): void {
-    this.#operations += 1;
-    this.#operationMs += ms;
+  operation({ type, outcome, ms, errors }: OperationReport): void {
+    const counts = this.#operations;
+    counts.operations += 1;
+    if (outcome === 'failed') counts.failedOperations += 1;
+    // A stream takes as long as its client listens, which says nothing of the server.
+    if (type !== 'subscription') {
+      counts.timedOperations += 1;
+      counts.operationMs += ms;
+    }
+    for (const [code, count] of errors) this.#errors.set(code, (this.#errors.get(code) ?? 0) + count);
   }
 
   snapshot(): Snapshot {
@@ -112,8 +127,10 @@ export class Accounting implements EmbedderEvents {
     return {
       ...total,
       since: this.#since,
-      operations: this.#operations,
-      operationMs: this.#operationMs,
+      ...this.#operations,
+      errors: [...this.#errors]
+        .map(([code, count]) => ({ code, count }))
+        .sort((a, b) => b.count - a.count || a.code.localeCompare(b.code)),
       byModel,
     };
   }
@@ -123,8 +140,8 @@ export class Accounting implements EmbedderEvents {
     const previous = this.snapshot();
     this.#tallies = new Map();
     this.#since = new Date();
-    this.#operations = 0;
-    this.#operationMs = 0;
+    this.#operations = emptyOperations();
+    this.#errors = new Map();
     return previous;
   }
 

@@ -1,26 +1,49 @@
-/** The codes a client can meet in `extensions.code`; they are part of the public contract. */
-export const errorCodes = [
-  'BAD_USER_INPUT',
-  'TEXT_TOO_LONG',
-  'MODEL_NOT_FOUND',
-  'PROVIDER_NOT_CONFIGURED',
-  'PROVIDER_ERROR',
-  'PROVIDER_TIMEOUT',
-  'RATE_LIMITED',
-  'OVERLOADED',
-  'COST_LIMIT_EXCEEDED',
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-  'INTERNAL_SERVER_ERROR',
-] as const;
+/**
+ * The codes a client can meet, with what each comes to: its class among the numbers that clients of request and
+ * answer know (4xx: change the request, 5xx: ours, or the provider's), and whether the same request may succeed later
+ * where the one who throws says nothing of it. The codes are part of the public contract.
+ */
+export const errorKinds = {
+  BAD_USER_INPUT: { status: 400, retryable: false },
+  TEXT_TOO_LONG: { status: 400, retryable: false },
+  COST_LIMIT_EXCEEDED: { status: 400, retryable: false },
+  // Trying again helps as little as it does for a wrong request, until somebody sets the key.
+  PROVIDER_NOT_CONFIGURED: { status: 400, retryable: false },
+  UNAUTHENTICATED: { status: 401, retryable: false },
+  FORBIDDEN: { status: 403, retryable: false },
+  MODEL_NOT_FOUND: { status: 404, retryable: false },
+  RATE_LIMITED: { status: 429, retryable: true },
+  INTERNAL_SERVER_ERROR: { status: 500, retryable: false },
+  PROVIDER_ERROR: { status: 502, retryable: false },
+  OVERLOADED: { status: 503, retryable: true },
+  PROVIDER_TIMEOUT: { status: 504, retryable: true },
+} as const satisfies Record<string, { status: number; retryable: boolean }>;
 
-export type ErrorCode = (typeof errorCodes)[number];
+export type ErrorCode = keyof typeof errorKinds;
+
+export const errorCodes = Object.keys(errorKinds) as readonly ErrorCode[];
+
+/** An option that an error advises to change. Whoever has other names for options says them with `describeError`. */
+export type OptionName =
+  | 'queueLimit'
+  | 'timeoutMs'
+  | 'maxTexts'
+  | 'maxTokens'
+  | 'maxBodyBytes'
+  | 'maxBufferedMb'
+  | 'corsOrigins'
+  | 'adminKeys';
+
+/** What the reader of a message calls an option: a variable of the environment, or the option's own name. */
+export type NameOption = (option: OptionName) => string;
 
 export interface ErrorDetails {
-  /** Whether the same request may succeed later without a change. Default: false. */
+  /** Whether the same request may succeed later without a change. Default: what `errorKinds` says. */
   retryable?: boolean;
   /** Milliseconds after which it makes sense to try again. */
   retryAfterMs?: number;
+  /** The option to change. The message names it, too, and is shown through `describeError`. */
+  hint?: OptionName;
   /** Kept for logs; never shown to a client. */
   cause?: unknown;
 }
@@ -37,12 +60,14 @@ export class EmbedQLError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
+  readonly hint: OptionName | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
     this.code = code;
-    this.retryable = details.retryable ?? false;
+    this.retryable = details.retryable ?? errorKinds[code].retryable;
     this.retryAfterMs = details.retryAfterMs;
+    this.hint = details.hint;
   }
 }
 
@@ -76,6 +101,13 @@ function acrossCopies(branded: typeof EmbedQLError | typeof InputRefusedError, b
 acrossCopies(EmbedQLError, Symbol.for('embedql.error'));
 acrossCopies(InputRefusedError, Symbol.for('embedql.input-refused'));
 
+/** The message with its option called as the reader knows it. It stands last where it is named more than once. */
+export function describeError({ message, hint }: EmbedQLError, nameOption: NameOption): string {
+  const at = hint === undefined ? -1 : message.lastIndexOf(hint);
+  if (hint === undefined || at === -1) return message;
+  return message.slice(0, at) + nameOption(hint) + message.slice(at + hint.length);
+}
+
 export function badUserInput(message: string): EmbedQLError {
   return new EmbedQLError('BAD_USER_INPUT', message);
 }
@@ -84,7 +116,8 @@ export function badUserInput(message: string): EmbedQLError {
 export function tooManyTexts(demand: string, wanted: number, allowed: number): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    `${demand} ${wanted} texts where ${allowed} are allowed; split it, or raise EMBEDQL_MAX_TEXTS.`,
+    `${demand} ${wanted} texts where ${allowed} are allowed; split it, or raise maxTexts.`,
+    { hint: 'maxTexts' },
   );
 }
 

@@ -46,3 +46,21 @@ export interface CacheEvents {
   /** Something that should have worked did not; the answer was a miss, or was not kept. */
   cacheError(operation: 'read' | 'write' | 'decode'): void;
 }
+
+/** An operation that is over, whichever door it came through. */
+export interface OperationReport {
+  /** What kind of operation it was, from a short list of the doors' own. */
+  type: string;
+  /** `failed`: its answer had errors. `cancelled`: the client had gone before the answer was whole. */
+  outcome: 'ok' | 'failed' | 'cancelled';
+  ms: number;
+  /** Texts that were asked for. */
+  texts: number;
+  /** Fields and entries of lists that failed, by code. */
+  errors: ReadonlyMap<ErrorCode, number>;
+}
+
+/** Told of operations. */
+export interface OperationEvents {
+  operation(report: OperationReport): void;
+}

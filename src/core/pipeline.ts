@@ -218,8 +218,8 @@ export class Pipeline {
   #timedOut(deadlineMs: number): EmbedQLError {
     return new EmbedQLError(
       'PROVIDER_TIMEOUT',
-      `${this.model.spec.name} did not answer within ${deadlineMs} ms; try again, or raise EMBEDQL_PROVIDER_TIMEOUT_MS.`,
-      { retryable: true },
+      `${this.model.spec.name} did not answer within ${deadlineMs} ms; try again, or raise timeoutMs.`,
+      { hint: 'timeoutMs', retryable: true },
     );
   }
 }

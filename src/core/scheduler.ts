@@ -85,8 +85,8 @@ export class Scheduler<T extends Task, Value> {
     const retryAfterMs = Math.ceil((batches / Math.max(1, this.#options.concurrency())) * this.#batchMs);
     return new EmbedQLError(
       'OVERLOADED',
-      `Too many texts are waiting for ${this.#options.model}; try again in ${retryAfterMs} ms or raise EMBEDQL_QUEUE_LIMIT.`,
-      { retryable: true, retryAfterMs },
+      `Too many texts are waiting for ${this.#options.model}; try again in ${retryAfterMs} ms or raise queueLimit.`,
+      { hint: 'queueLimit', retryable: true, retryAfterMs },
     );
   }
 

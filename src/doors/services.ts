@@ -3,7 +3,9 @@ import type { Accounting } from '../core/accounting.ts';
 import type { Cache } from '../core/cache.ts';
 import type { Catalogue } from '../core/catalogue.ts';
 import type { Embedder } from '../core/embedder.ts';
+import type { NameOption } from '../core/errors.ts';
 import type { EncodedVectors } from '../wire/vector-text.ts';
+import type { OperationLog } from './operation-log.ts';
 
 /** What one request may ask for, told to clients that split their texts. */
 export interface RequestLimits {
@@ -25,6 +27,9 @@ export interface Services {
   readonly admission: Admission;
   readonly limits: RequestLimits;
   readonly encoded: EncodedVectors;
+  readonly operations: OperationLog;
+  /** What operators call an option that a message advises to change. */
+  readonly nameOption: NameOption;
   /** Aborts when the server is told to stop: what goes on without an end has to end. */
   readonly stopping: AbortSignal;
 }

@@ -1,29 +1,16 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import type { RequestBuffer } from './memory.ts';
+import { HttpError } from './respond.ts';
 import type { MountedRequest } from './route.ts';
 
 /** The client has gone before all of its body was here; nobody is left to be told. */
 export class BrokenOff extends Error {}
 
-/** A body that is larger than allowed. The rest of it has not been read. */
-export class BodyTooLarge extends EmbedQLError {
-  constructor() {
-    super('BAD_USER_INPUT', 'The body is larger than EMBEDQL_MAX_BODY_BYTES.');
-  }
-}
-
-/** A body that is no JSON. */
-export class NotJson extends EmbedQLError {
-  constructor() {
-    super('BAD_USER_INPUT', 'The body is not JSON.');
-  }
-}
-
 /**
  * Reads a body of JSON, of at most `limit` bytes. One that a parser in front of us has read is taken from
  * `request.body`: as a value, as text or as bytes.
- * @throws NotJson, BodyTooLarge, BrokenOff, EmbedQLError OVERLOADED where there is no room for it
+ * @throws HttpError 400 or 413, BrokenOff, EmbedQLError OVERLOADED where there is no room for it
  */
 export async function readJson(
   request: MountedRequest,
@@ -36,7 +23,7 @@ export async function readJson(
   const { body } = request;
   if (body === undefined) throw bodyLost();
   const bytes = sizeOf(body, request);
-  if (bytes > limit) throw new BodyTooLarge();
+  if (bytes > limit) throw tooLarge();
   buffer.take(bytes);
   return isRaw(body) ? parseJson(body) : body;
 }
@@ -54,7 +41,7 @@ function sizeOf(body: unknown, { headers }: IncomingMessage): number {
   try {
     return Buffer.byteLength(JSON.stringify(body));
   } catch {
-    throw new NotJson();
+    throw notJson();
   }
 }
 
@@ -64,22 +51,31 @@ function parseJson(body: string | Uint8Array): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
-    throw new NotJson();
+    throw notJson();
   }
 }
 
-function bodyLost(): EmbedQLError {
-  return badUserInput(
-    'Something in front of EmbedQL has read the body and not left it in request.body; put EmbedQL before it, or a parser for JSON behind it.',
-  );
+function notJson(): HttpError {
+  return new HttpError(400, badUserInput('The body is not JSON.'));
+}
+
+function tooLarge(): HttpError {
+  const message = 'The body is larger than the server takes; split it, or raise maxBodyBytes.';
+  return new HttpError(413, new EmbedQLError('BAD_USER_INPUT', message, { hint: 'maxBodyBytes' }));
+}
+
+function bodyLost(): HttpError {
+  const message =
+    'Something in front of EmbedQL has read the body and not left it in request.body; put EmbedQL before it, or a parser for JSON behind it.';
+  return new HttpError(400, badUserInput(message));
 }
 
 /**
  * Reads a body of at most `limit` bytes.
- * @throws BodyTooLarge as soon as that is known, EmbedQLError OVERLOADED where there is no room for it
+ * @throws HttpError 413 as soon as that is known, EmbedQLError OVERLOADED where there is no room for it
  */
 async function readBody(request: IncomingMessage, limit: number, buffer: RequestBuffer): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw new BodyTooLarge();
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;
   // Events and not `for await`, which would cost every small body an iterator and some turns.
@@ -87,7 +83,7 @@ async function readBody(request: IncomingMessage, limit: number, buffer: Request
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       try {
-        if (bytes > limit) throw new BodyTooLarge();
+        if (bytes > limit) throw tooLarge();
         buffer.take(chunk.length);
         chunks.push(chunk);
       } catch (error) {
@@ -102,4 +98,9 @@ async function readBody(request: IncomingMessage, limit: number, buffer: Request
     });
   });
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+/** The rest of a body may be under way; it is not read, so the connection ends with the answer. */
+export function leaveUnread(request: IncomingMessage, response: ServerResponse): void {
+  if (!request.complete) response.setHeader('connection', 'close');
 }

@@ -8,7 +8,7 @@ import { BrokenOff } from './body.ts';
 import { createCrossOriginCheck, setSafeHeaders } from './browsers.ts';
 import { Buffers, OutputBuffers, type RequestBuffer, tooMuchBuffered } from './memory.ts';
 import { type Place, placeOf, withSlash } from './place.ts';
-import { sendError } from './respond.ts';
+import { type ErrorShape, HttpError, sendError } from './respond.ts';
 import type { Caller, MountedRequest, Route } from './route.ts';
 import { limitSlowReader } from './slow-clients.ts';
 
@@ -16,6 +16,8 @@ export interface DispatchOptions {
   routes: readonly Route[];
   /** What stands in front of every path, such as `/ai`; empty for nothing. */
   basePath: string;
+  /** How errors are told where no route has a shape of its own. */
+  errors: ErrorShape;
   authenticate: Authenticate;
   /** Of web pages that may use this server from a browser. */
   corsOrigins: readonly string[];
@@ -77,7 +79,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     } catch (error) {
       if (error instanceof BrokenOff) return void response.destroy();
       log.error({ err: error, path: place?.path }, 'request failed');
-      if (!response.headersSent) sendError(response, 500, toEmbedQLError(error));
+      if (!response.headersSent) sendError(response, toEmbedQLError(error), { shape: options.errors });
       else response.destroy();
     }
     buffer.answered();
@@ -94,7 +96,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const requestId = requestIdOf(request);
     response.setHeader('x-request-id', requestId);
     setSafeHeaders(response);
-    if (!place || !route) return sendError(response, 404, notFound(routes, place?.prefix ?? basePath));
+    if (!place || !route)
+      return sendError(response, notFound(routes, place?.prefix ?? basePath), { shape: options.errors });
     const caller = (identity: Identity): Caller => ({
       ...identity,
       requestId,
@@ -104,14 +107,14 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       allocate: (bytes) => outputs.for(response, bytes),
       setHeader: (name, value) => void response.setHeader(name, value),
     });
-    const turnAway = (status: number, error: EmbedQLError) =>
-      route.sendError ? route.sendError(response, error, status) : sendError(response, status, error);
-    if (closed) return turnAway(503, shutDown);
+    const turnAway = (error: EmbedQLError) =>
+      sendError(response, error, { shape: route.errors ?? options.errors });
+    if (closed) return turnAway(shutDown);
     const { methods = ['GET', 'HEAD'] } = route;
     const isAllowed = methods.includes(request.method ?? '');
     const refuseMethod = () => {
       response.setHeader('allow', methods.join(', '));
-      turnAway(405, badUserInput(`Send one of ${methods.join(', ')}.`));
+      turnAway(new HttpError(405, badUserInput(`Send one of ${methods.join(', ')}.`)));
     };
     if (place.path === '' && isAllowed)
       return void response.writeHead(308, { location: withSlash(place) }).end();
@@ -120,15 +123,15 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
     const origin = checkOrigin(request, response);
     if (origin === 'answered') return;
-    if (origin === 'refuse') return turnAway(403, crossOrigin);
+    if (origin === 'refuse') return turnAway(crossOrigin);
     if (request.method === 'OPTIONS') return refuseMethod();
     const identity = authenticate(request.headers.authorization);
     if (!identity) {
       response.setHeader('www-authenticate', 'Bearer realm="embedql"');
-      return turnAway(401, keyWanted);
+      return turnAway(keyRequired);
     }
     if (!isAllowed) return refuseMethod();
-    if (buffers.full) return turnAway(503, tooMuchBuffered);
+    if (buffers.full) return turnAway(tooMuchBuffered);
     await route.handle(request, response, caller(identity));
   }
 
@@ -161,22 +164,20 @@ const nobody: Identity = { role: 'client', key: 'anonymous' };
 
 const crossOrigin = new EmbedQLError(
   'FORBIDDEN',
-  'A page of another origin may not use this server; allow its origin in EMBEDQL_CORS_ORIGINS.',
+  'A page of another origin may not use this server; allow its origin in corsOrigins.',
+  { hint: 'corsOrigins' },
 );
 
-const keyWanted = new EmbedQLError('UNAUTHENTICATED', 'A key is wanted: send "Authorization: Bearer <key>".');
+const keyRequired = new EmbedQLError(
+  'UNAUTHENTICATED',
+  'An API key is required: send "Authorization: Bearer <key>".',
+);
 
 const shutDown = new EmbedQLError('OVERLOADED', 'This server has been shut down; ask another one.', {
-  retryable: true,
   retryAfterMs: 1_000,
 });
 
-function notFound(routes: readonly Route[], prefix: string): EmbedQLError {
-  return new EmbedQLError(
-    'BAD_USER_INPUT',
-    `There is nothing here; try one of ${routes
-      .filter(({ path }) => !path.includes('.'))
-      .map(({ path }) => prefix + path)
-      .join(', ')}.`,
-  );
+function notFound(routes: readonly Route[], prefix: string): HttpError {
+  const paths = routes.filter(({ path }) => !path.includes('.')).map(({ path }) => prefix + path);
+  return new HttpError(404, badUserInput(`There is nothing here; try one of ${paths.join(', ')}.`));
 }

@@ -49,8 +49,8 @@ export interface RequestBuffer {
 
 export const tooMuchBuffered = new EmbedQLError(
   'OVERLOADED',
-  'The server holds as many bytes as it may for clients (EMBEDQL_MAX_BUFFERED_MB); try again in a moment.',
-  { retryable: true, retryAfterMs: 1_000 },
+  'The server holds as many bytes as it may for clients; try again in a moment, or raise maxBufferedMb.',
+  { hint: 'maxBufferedMb', retryAfterMs: 1_000 },
 );
 
 /** Smaller answers come out of Node's own pool; larger ones than the largest are not worth keeping memory for. */

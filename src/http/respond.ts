@@ -1,5 +1,6 @@
-import type { ServerResponse } from 'node:http';
-import type { EmbedQLError } from '../core/errors.ts';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { EmbedQLError, errorKinds } from '../core/errors.ts';
 
 type Headers = Record<string, string>;
 
@@ -28,19 +29,67 @@ export function sendJson(
   sendBytes(response, status, 'application/json; charset=utf-8', JSON.stringify(body), headers);
 }
 
-/** An error in GraphQL's shape, as JSON. */
-export function errorBody({ message, code, retryable, retryAfterMs }: EmbedQLError): string {
-  const extensions = { code, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-  return JSON.stringify({ errors: [{ message, extensions }] });
+/** An error about the request itself, whose status says more than its code's. */
+export class HttpError extends EmbedQLError {
+  readonly status: number;
+
+  constructor(status: number, { code, message, hint }: EmbedQLError) {
+    super(code, message, { ...(hint ? { hint } : {}), retryable: status === 408 });
+    this.status = status;
+  }
 }
 
-/** An error in GraphQL's shape, for those who are turned away before GraphQL sees them. */
-export function sendError(response: ServerResponse, status: number, error: EmbedQLError): void {
-  sendBytes(response, status, 'application/json; charset=utf-8', errorBody(error), retryAfter(error));
+/** How the clients of a route read errors. */
+export interface ErrorShape {
+  /** What is sent as JSON. */
+  body(error: EmbedQLError, status: number): unknown;
+  /** The status, where these clients need another than `errorKinds` has. */
+  statusOf?(error: EmbedQLError): number | undefined;
+}
+
+export interface ErrorOptions {
+  shape: ErrorShape;
+  /** Default: the error's own, the shape's, or that of `errorKinds`, in this order. */
+  status?: number;
+  /** Media type. Default: `application/json`. */
+  type?: string;
+}
+
+/** Status, headers and body that tell of an error. */
+function errorAnswer(error: EmbedQLError, { shape, status, type = 'application/json' }: ErrorOptions) {
+  const own = error instanceof HttpError ? error.status : undefined;
+  const sent = status ?? own ?? shape.statusOf?.(error) ?? statusOf(error);
+  return {
+    status: sent,
+    type: `${type}; charset=utf-8`,
+    headers: retryAfter(error),
+    body: JSON.stringify(shape.body(error, sent)),
+  };
+}
+
+/** A plug-in with another version of this package may throw a code that is not known here. */
+function statusOf({ code }: EmbedQLError): number {
+  return (errorKinds[code] ?? errorKinds.INTERNAL_SERVER_ERROR).status;
+}
+
+/** Answers with an error: the one way for servers and doors alike. */
+export function sendError(response: ServerResponse, error: EmbedQLError, options: ErrorOptions): void {
+  const { status, type, headers, body } = errorAnswer(error, options);
+  sendBytes(response, status, type, body, headers);
+}
+
+/** Answers with an error on a connection that has no response: what came over it is no request. */
+export function sendRawError(socket: Duplex, error: EmbedQLError, options: ErrorOptions): void {
+  const { status, type, body } = errorAnswer(error, options);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: ${type}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
 }
 
 /** When to come back, for those who read headers: whole seconds, and milliseconds as OpenAI's clients know them. */
-export function retryAfter({ retryAfterMs }: EmbedQLError): Headers {
+function retryAfter({ retryAfterMs }: EmbedQLError): Headers {
   if (retryAfterMs === undefined) return {};
   return {
     'retry-after': String(Math.ceil(retryAfterMs / 1_000)),

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../admission/keys.ts';
-import type { EmbedQLError } from '../core/errors.ts';
 import type { RequestBuffer } from './memory.ts';
+import type { ErrorShape } from './respond.ts';
 
 /** A request, with what another framework may have added to it before it came here. */
 export interface MountedRequest extends IncomingMessage {
@@ -41,8 +41,8 @@ export interface Route {
   below?: boolean;
   /** Whether the route requires a key where keys are set, and is kept from pages of other origins. */
   guarded: boolean;
-  /** Tells somebody who is turned away in the shape that clients of this route read. Default: GraphQL's. */
-  sendError?(response: ServerResponse, error: EmbedQLError, status: number): void;
+  /** How clients of this route read errors. Default: the server's `errors`. */
+  errors?: ErrorShape;
   /** A page that a browser may open without a key: it holds nothing, and what it asks for is guarded. */
   page?: { isWanted(request: IncomingMessage): boolean; handle: Handler };
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connections } from './connections.ts';
 import type { RequestListener } from './dispatch.ts';
+import type { ErrorShape } from './respond.ts';
 import { limitSlowSenders } from './slow-clients.ts';
 
 export interface HttpServer {
@@ -15,15 +16,20 @@ export interface HttpServer {
 /**
  * A server of our own around a listener: what concerns connections and not requests.
  * @param transferTimeoutMs milliseconds in which a request has to arrive
+ * @param errors the shape of what tells a client that it sent no request
  */
-export function createHttpServer(listener: RequestListener, transferTimeoutMs: number): HttpServer {
+export function createHttpServer(
+  listener: RequestListener,
+  transferTimeoutMs: number,
+  errors: ErrorShape,
+): HttpServer {
   let closing = false;
   const server = createServer({ connectionsCheckingInterval: checkMs }, (request, response) => {
     // Somebody who keeps the connection would otherwise go on using it.
     if (closing) response.setHeader('connection', 'close');
     listener(request, response);
   });
-  limitSlowSenders(server, transferTimeoutMs);
+  limitSlowSenders(server, transferTimeoutMs, errors);
   const connections = new Connections(server);
 
   return {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { badUserInput } from '../core/errors.ts';
 import { placeOf } from './place.ts';
-import { errorBody } from './respond.ts';
+import { type ErrorShape, HttpError, sendRawError } from './respond.ts';
 
 /**
  * Takes a connection that asks for another protocol, as Node's `upgrade` event gives it.
@@ -11,19 +11,16 @@ import { errorBody } from './respond.ts';
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
 
 /** Refuses WebSockets on `path`: subscriptions are sent as server-sent events. */
-export function createUpgrade(path: string, basePath: string): UpgradeListener {
-  const body = errorBody(
+export function createUpgrade(path: string, basePath: string, shape: ErrorShape): UpgradeListener {
+  const refusal = new HttpError(
+    400,
     badUserInput('There are no WebSockets here; POST the subscription with "accept: text/event-stream".'),
   );
   return (request, socket) => {
     if (placeOf(request, basePath)?.path !== path) return false;
     // Whoever has gone already need not be told.
     socket.on('error', () => socket.destroy());
-    socket.end(
-      'HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n' +
-        `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      () => socket.destroy(),
-    );
+    sendRawError(socket, refusal, { shape });
     return true;
   };
 }

@@ -1,6 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { costOf } from '../core/accounting.ts';
-import type { AdmissionEvents, CacheEvents, EmbedderEvents, ProviderCall } from '../core/events.ts';
+import type {
+  AdmissionEvents,
+  CacheEvents,
+  EmbedderEvents,
+  OperationEvents,
+  OperationReport,
+  ProviderCall,
+} from '../core/events.ts';
 import type { ModelSpec } from '../core/model.ts';
 
 export interface PrometheusOptions {
@@ -14,7 +21,7 @@ const batchSizes = [1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1_024, 2_048];
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** What the core and the cache do, as Prometheus reads it. Nothing here ever goes back. */
-export class PrometheusMetrics implements EmbedderEvents, CacheEvents, AdmissionEvents {
+export class PrometheusMetrics implements EmbedderEvents, CacheEvents, AdmissionEvents, OperationEvents {
   readonly #registry = new Registry();
   readonly #prices: ReadonlyMap<string, ModelSpec>;
   readonly #embeddings: Counter<'model' | 'source'>;
@@ -25,6 +32,8 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   readonly #cost: Counter<'model'>;
   readonly #saved: Counter<'model'>;
   readonly #cacheErrors: Counter<'operation'>;
+  readonly #operations: Counter<'type' | 'outcome'>;
+  readonly #errors: Counter<'code'>;
   readonly #keyTexts: Counter<'key'>;
   readonly #keyTokens: Counter<'key'>;
   readonly #keyCost: Counter<'key'>;
@@ -81,6 +90,18 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
       name: 'embedql_cache_errors_total',
       help: 'Cache operations that failed without failing a request, by operation: read, write or decode.',
       labelNames: ['operation'],
+      registers,
+    });
+    this.#operations = new Counter({
+      name: 'embedql_operations_total',
+      help: 'Operations by type (query, mutation, subscription, embeddings; unknown for what could not be read) and outcome: ok, failed or cancelled.',
+      labelNames: ['type', 'outcome'],
+      registers,
+    });
+    this.#errors = new Counter({
+      name: 'embedql_errors_total',
+      help: 'Fields and entries of lists that failed, by error code.',
+      labelNames: ['code'],
       registers,
     });
     this.#keyTexts = new Counter({
@@ -149,6 +170,11 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
 
   cacheError(operation: string): void {
     this.#cacheErrors.inc({ operation });
+  }
+
+  operation({ type, outcome, errors }: OperationReport): void {
+    this.#operations.inc({ type, outcome });
+    for (const [code, count] of errors) this.#errors.inc({ code }, count);
   }
 
   admitted(key: string, texts: number): void {

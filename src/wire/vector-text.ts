@@ -7,12 +7,14 @@ const overheadBytes = 200;
 const [comma, open, close, quote] = [44, 91, 93, 34];
 
 /**
- * Vectors as the bytes that stand for them in JSON. Those of vectors that lie in the cache are kept, so that a hit is
- * written by copying bytes; they are found by the vector's identity, and bounded by bytes.
+ * Vectors as the bytes that stand for them in JSON. Kept from the second time that a vector is written, so that a hit
+ * is written by copying bytes: what the cache holds comes again as the same object, and what was computed for nobody
+ * else, or shortened, never does. Found by the vector's identity, and bounded by bytes.
  */
 export class EncodedVectors {
   readonly #numbers: LRUCache<Float32Array, Buffer>;
   readonly #base64: LRUCache<Float32Array, Buffer>;
+  readonly #seen = new WeakSet<Float32Array>();
   #scratch = Buffer.alloc(0);
 
   /** @param maxBytes that both forms may take up together */
@@ -26,14 +28,20 @@ export class EncodedVectors {
     this.#base64 = bounded();
   }
 
-  /** A JSON array of numbers, each as short as float32 allows. @param keep whether it will be asked for again */
-  numbers(vector: Float32Array, keep: boolean): Buffer {
-    return kept(this.#numbers, vector, keep, () => this.#writeNumbers(vector));
+  /** A JSON array of numbers, each as short as float32 allows. */
+  numbers(vector: Float32Array): Buffer {
+    return this.#numbers.get(vector) ?? this.#remember(this.#numbers, vector, this.#writeNumbers(vector));
   }
 
   /** A JSON string, quotes included: base64 of little-endian float32. */
-  base64(vector: Float32Array, keep: boolean): Buffer {
-    return kept(this.#base64, vector, keep, () => writeBase64(vector));
+  base64(vector: Float32Array): Buffer {
+    return this.#base64.get(vector) ?? this.#remember(this.#base64, vector, writeBase64(vector));
+  }
+
+  #remember(cache: LRUCache<Float32Array, Buffer>, vector: Float32Array, bytes: Buffer): Buffer {
+    if (this.#seen.has(vector)) cache.set(vector, bytes);
+    else this.#seen.add(vector);
+    return bytes;
   }
 
   #writeNumbers(vector: Float32Array): Buffer {
@@ -51,19 +59,6 @@ export class EncodedVectors {
     out.copy(bytes, 0, 0, end);
     return bytes;
   }
-}
-
-function kept(
-  cache: LRUCache<Float32Array, Buffer>,
-  vector: Float32Array,
-  keep: boolean,
-  encode: () => Buffer,
-): Buffer {
-  const known = cache.get(vector);
-  if (known) return known;
-  const bytes = encode();
-  if (keep) cache.set(vector, bytes);
-  return bytes;
 }
 
 function writeBase64(vector: Float32Array): Buffer {

@@ -2,12 +2,12 @@ import { vectorToBase64 } from '../core/vectors.ts';
 import { SplicedJson } from './spliced-json.ts';
 import type { EncodedVectors } from './vector-text.ts';
 
-/** What a resolver puts into an answer where a vector stands. */
+/** What stands in an answer where a vector does. */
 export interface VectorForms {
-  /** For a JSON array of numbers. @param keep whether the same vector will be asked for again */
-  numbers(vector: Float32Array, keep: boolean): unknown;
+  /** For a JSON array of numbers. */
+  numbers(vector: Float32Array): unknown;
   /** For base64 of little-endian float32. */
-  base64(vector: Float32Array, keep: boolean): string;
+  base64(vector: Float32Array): string;
 }
 
 /** The values themselves, for answers that somebody else writes. */
@@ -16,17 +16,28 @@ export const plainForms: VectorForms = {
   base64: (vector) => vectorToBase64(vector),
 };
 
-export interface SplicedForms extends VectorForms {
-  /** Writes the answer that the forms were put into. */
-  write(value: unknown, allocate: (bytes: number) => Buffer): string | Buffer;
+/** What becomes JSON, with the forms that were lent for it, and what else is known of the answer. */
+export interface Composed<Head> {
+  value: unknown;
+  head: Head;
 }
 
-/** Marks, in whose places encoded bytes are copied when the answer is written. One for each answer. */
-export function splicedForms(encoded: EncodedVectors): SplicedForms {
+/**
+ * Writes an answer as JSON, with vectors spliced in as bytes. The forms are lent to `compose` alone, so that what was
+ * put in for a vector is written out by the same hands.
+ * @param encoded bytes of vectors that were written before
+ * @param allocate memory for so many bytes
+ * @param compose makes the value
+ */
+export async function writeAnswer<Head>(
+  encoded: EncodedVectors,
+  allocate: (bytes: number) => Buffer,
+  compose: (vectors: VectorForms) => Composed<Head> | Promise<Composed<Head>>,
+): Promise<{ head: Head; body: string | Buffer }> {
   const json = new SplicedJson();
-  return {
-    numbers: (vector, keep) => json.mark(encoded.numbers(vector, keep)),
-    base64: (vector, keep) => json.mark(encoded.base64(vector, keep)),
-    write: (value, allocate) => json.write(value, allocate),
-  };
+  const { value, head } = await compose({
+    numbers: (vector) => json.mark(encoded.numbers(vector)),
+    base64: (vector) => json.mark(encoded.base64(vector)),
+  });
+  return { head, body: json.write(value, allocate) };
 }

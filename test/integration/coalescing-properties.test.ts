@@ -4,6 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { execute, parse } from 'graphql';
 import { expect, test } from 'vitest';
+import { variableOf } from '../../src/config/config.ts';
 import type { ModelRequest } from '../../src/core/request.ts';
 import { codedError } from '../../src/doors/graphql/coded-error.ts';
 import { createSchema } from '../../src/doors/graphql/schema/schema.ts';
@@ -46,6 +47,7 @@ async function runSerially({ app }: TestServer, { query, variables }: Operation)
     ...services,
     role: 'admin',
     vectors: plainForms,
+    record: { entriesFailed: () => {} },
     loader: {
       load: async (request: ModelRequest) => {
         const [answer] = await services.embedder.embedMany([request]);
@@ -57,7 +59,9 @@ async function runSerially({ app }: TestServer, { query, variables }: Operation)
     },
   };
   const result = await execute({ schema, document: parse(query), variableValues: variables, contextValue });
-  return JSON.parse(JSON.stringify({ ...result, errors: result.errors?.map(codedError) }));
+  return JSON.parse(
+    JSON.stringify({ ...result, errors: result.errors?.map((error) => codedError(error, variableOf)) }),
+  );
 }
 
 /** Texts that a run must have computed, by model; what it computes is in `cached` afterwards. */

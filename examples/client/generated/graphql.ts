@@ -110,6 +110,15 @@ export type EmbeddingChunk = {
   total: Scalars['Int']['output'];
 };
 
+/** How often something failed. */
+export type ErrorCount = {
+  __typename?: 'ErrorCount';
+  /** What went wrong, as in the `extensions.code` of an error. */
+  code: Scalars['String']['output'];
+  /** Fields and entries of lists that failed so. */
+  count: Scalars['Int']['output'];
+};
+
 /** How the server is, and what it runs with. */
 export type Health = {
   __typename?: 'Health';
@@ -161,7 +170,7 @@ export type Metrics = {
   __typename?: 'Metrics';
   /** Texts in a provider call, on average. */
   averageBatchSize: Scalars['Float']['output'];
-  /** Milliseconds that an operation took, on average. */
+  /** Milliseconds that an operation took, on average; subscriptions are left out. */
   averageOperationMs: Scalars['Float']['output'];
   /** Milliseconds that a provider call took, on average. */
   averageProviderCallMs: Scalars['Float']['output'];
@@ -177,9 +186,13 @@ export type Metrics = {
   coalescedTexts: Scalars['Int']['output'];
   /** USD that the cache hits would have cost. */
   costSavedUsd: Scalars['Float']['output'];
+  /** Fields and entries of lists that failed, by code, the most frequent first. */
+  errors: Array<ErrorCount>;
+  /** Of those, the ones whose answer had `errors`. */
+  failedOperations: Scalars['Int']['output'];
   /** Models that answer without being loaded first. */
   modelsLoaded: Array<Scalars['String']['output']>;
-  /** GraphQL operations that were answered. */
+  /** Operations that were answered, whichever way they came. */
   operations: Scalars['Int']['output'];
   /** Calls to providers, failed ones and retries included. */
   providerCalls: Scalars['Int']['output'];
@@ -264,7 +277,7 @@ export type Mutation = {
   embedBatch?: Maybe<EmbeddingBatch>;
   /** Embeds one search query: something to find documents with. Some models embed queries differently from documents; for the others it is the same as `embed`. */
   embedQuery?: Maybe<Embedding>;
-  /** Sets the figures of `metrics` to zero and gives back what they were. Wants an admin key where EMBEDQL_ADMIN_KEYS is set. Prometheus counters are not touched. */
+  /** Sets the figures of `metrics` to zero and gives back what they were. Requires an admin key where EMBEDQL_ADMIN_KEYS is set. Prometheus counters are not touched. */
   resetMetrics: ResetMetricsPayload;
 };
 

@@ -1,7 +1,7 @@
 import type { Role } from '../../admission/keys.ts';
-import type { Payer } from '../../core/request.ts';
-import type { Span } from '../../core/tracing.ts';
+import type { Operation, Payer } from '../../core/request.ts';
 import type { VectorForms } from '../../wire/writer.ts';
+import type { OperationRecord } from '../operation-log.ts';
 import type { Services } from '../services.ts';
 import type { OperationLoader } from './loader.ts';
 
@@ -13,10 +13,9 @@ export interface Context extends Services {
   readonly payer: Payer;
   /** How vectors are put into this answer. */
   readonly vectors: VectorForms;
-  readonly requestId: string;
-  /** Puts a header on the answer. */
-  setHeader(name: string, value: string): void;
-  /** The span of the operation. */
-  readonly span: Span;
+  /** What the embedder is told of the operation. */
+  readonly operation: Operation;
+  /** What is told of the operation when it is over. */
+  readonly record: OperationRecord;
   readonly loader: OperationLoader;
 }

@@ -1,20 +1,25 @@
 import { isGatherable, useLookAhead } from '@embedql/look-ahead';
-import { type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql';
-import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
+import { type GraphQLSchema, getOperationAST, NoSchemaIntrospectionCustomRule } from 'graphql';
+import {
+  createYoga,
+  type GraphQLParams,
+  useExecutionCancellation,
+  type YogaServerInstance,
+} from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
 import type { EmbedRequest } from '../../core/request.ts';
-import type { Log } from '../../core/surroundings.ts';
 import type { Caller } from '../../http/route.ts';
-import type { Tracing } from '../../telemetry/tracing.ts';
 import { plainForms, type VectorForms } from '../../wire/writer.ts';
+import type { OperationRecord } from '../operation-log.ts';
 import type { Services } from '../services.ts';
-import { codedError } from './coded-error.ts';
+import type { Finish } from './coded-error.ts';
 import type { Context } from './context.ts';
 import { OperationLoader } from './loader.ts';
 import { boundedDocumentCache } from './plugins/document-cache.ts';
-import { limitsFor } from './plugins/document-limits.ts';
-import { useCodedErrors } from './plugins/use-coded-errors.ts';
+import { limitsFor, parseWithin } from './plugins/document-limits.ts';
+import { inOrder } from './plugins/in-order.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
+import { useFinishedResults } from './plugins/use-finished-results.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
 import { createSchema } from './schema/schema.ts';
 
@@ -22,22 +27,29 @@ export const graphqlPath = '/graphql';
 
 /** Who asks, and how vectors are to stand in the answer. */
 export interface GraphQLCaller extends Caller {
+  /** What is told of the operation; ended by whoever writes the answer. */
+  record: OperationRecord;
   /** Default: as values, for answers that Yoga writes. */
   vectors?: VectorForms;
 }
 
-export type Engine = YogaServerInstance<GraphQLCaller, Context>;
+export interface Engine {
+  readonly yoga: YogaServerInstance<GraphQLCaller, Context>;
+  /** Whether an operation is answered piece by piece, whatever is accepted. */
+  isSubscription(params: GraphQLParams): boolean;
+}
 
 /** Yoga, with everything that this server adds to it. */
 export function createEngine(
   services: Services,
   config: Pick<Config, 'introspection' | 'maxTexts'>,
-  log: Log,
-  tracing: Tracing,
+  finish: Finish,
 ): Engine {
   const schema = createSchema();
   const gatherable = gatherableFields(schema);
-  return createYoga<GraphQLCaller, Context>({
+  const limits = { ...limitsFor(config.maxTexts), isGathered: (field: string) => gatherable.has(field) };
+  const documents = boundedDocumentCache();
+  const yoga = createYoga<GraphQLCaller, Context>({
     schema,
     // Which path is ours, below whatever prefix, has been decided before a request comes here.
     graphqlEndpoint: '*',
@@ -48,30 +60,55 @@ export function createEngine(
     multipart: false,
     // A body has been read, and limited, before it comes here.
     maxRequestBodySize: false,
-    parserAndValidationCache: boundedDocumentCache(),
-    maskedErrors: { maskError: codedError },
-    context: ({ request, role, key, headers, requestId, setHeader, vectors = plainForms }) => {
-      const span = tracing.tracer.start('graphql', { requestId }, { parent: tracing.contextOf(headers) });
+    parserAndValidationCache: documents,
+    // Errors are coded once, where a result becomes an answer: see createFinish.
+    maskedErrors: false,
+    context: ({ request, role, key, record, vectors = plainForms }) => {
       const payer = services.admission.payer(key);
-      const operation = { signal: request.signal, trace: span.context, payer };
-      const loader = new OperationLoader(services.embedder, operation);
-      return { ...services, role, key, payer, vectors, requestId, setHeader, span, loader };
+      const operation = { signal: request.signal, trace: record.span.context, payer };
+      const loader = new OperationLoader(services.embedder, operation, record);
+      return { ...services, role, key, payer, vectors, operation, record, loader };
     },
     plugins: [
-      useDocumentLimits({ ...limitsFor(config.maxTexts), isGathered: (field) => gatherable.has(field) }),
-      useOperationLog(log),
-      useLookAhead<Context, EmbedRequest>({
-        admit: (requests, { admission, payer }) => admission.admit(requests, payer, 'The operation asks for'),
-        begin: (requests, { loader }) => loader.beginRun(requests),
+      ...inOrder({
+        // Parses, before anything else can see the document. Behind it Yoga's own cache of documents.
+        useDocumentLimits: useDocumentLimits(limits),
+        useIntrospectionSwitch: !config.introspection && {
+          onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
+            addValidationRule(NoSchemaIntrospectionCustomRule),
+        },
+        // Before useLookAhead: what that refuses ends the hooks of execution, and would have no name in the log.
+        useOperationLog: useOperationLog(),
+        // Before anything runs, and so before execution can be given up.
+        useLookAhead: useLookAhead<Context, EmbedRequest>({
+          admit: (requests, { admission, payer }) =>
+            admission.admit(requests, payer, 'The operation asks for'),
+          begin: (requests, { loader }) => loader.beginRun(requests),
+        }),
+        // Last, so that what is passed to the executor has the signal.
+        useExecutionCancellation: useExecutionCancellation(),
       }),
-      useExecutionCancellation(),
-      useCodedErrors(log),
-      !config.introspection && {
-        onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
-          addValidationRule(NoSchemaIntrospectionCustomRule),
-      },
+      // Hooks the writing of Yoga's answers; the handler does the same for those that it writes.
+      useFinishedResults(finish),
     ],
   });
+
+  return {
+    yoga,
+    isSubscription({ query, operationName }) {
+      // Without the keyword there is none; with it, in a text perhaps, the parser knows.
+      if (typeof query !== 'string' || !query.includes('subscription')) return false;
+      const { documentCache } = documents;
+      try {
+        const document = documentCache.get(query) ?? parseWithin(limits, query);
+        documentCache.set(query, document);
+        return getOperationAST(document, operationName)?.operation === 'subscription';
+      } catch {
+        // Whoever answers says what is wrong with it.
+        return false;
+      }
+    },
+  };
 }
 
 /** Names of the root fields that are gathered with others: any number of them is one piece of work. */

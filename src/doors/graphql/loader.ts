@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import type { Embedder } from '../../core/embedder.ts';
 import type { EmbedQLError } from '../../core/errors.ts';
 import type { Answer, EmbedRequest, Operation } from '../../core/request.ts';
-import { FiguresTally, type OperationFigures } from '../operation-figures.ts';
+import type { OperationRecord } from '../operation-log.ts';
 
 type Outcome = Answer | EmbedQLError;
 
@@ -15,28 +15,27 @@ export class OperationLoader {
   /** What has come back, so that a field that comes to it later need not wait for anything. */
   readonly #outcomes = new Map<string, Outcome>();
   readonly #charged = new Set<string>();
-  readonly #tally = new FiguresTally();
 
   readonly #embedder: Embedder;
   readonly #operation: Operation;
+  readonly #record: Pick<OperationRecord, 'answered'>;
   /** Texts that were asked for together, before their fields are reached. */
   #run: { begun: ReadonlyMap<string, EmbedRequest>; done: Promise<unknown> } = {
     begun: new Map(),
     done: Promise.resolve(),
   };
 
-  /** @param operation whose texts these are */
-  constructor(embedder: Embedder, operation: Operation) {
+  /**
+   * @param operation whose texts these are
+   * @param record told of what they come to; a text that was asked for twice counts once
+   */
+  constructor(embedder: Embedder, operation: Operation, record: Pick<OperationRecord, 'answered'>) {
     this.#embedder = embedder;
     this.#operation = operation;
+    this.#record = record;
     this.#loader = new DataLoader<EmbedRequest, Outcome, string>((requests) => this.#embed(requests), {
       cacheKeyFn: ({ dedupeKey }) => dedupeKey,
     });
-  }
-
-  /** What it has come to so far; a text that was asked for twice counts once. */
-  get figures(): OperationFigures {
-    return this.#tally.figures;
   }
 
   /**
@@ -88,7 +87,7 @@ export class OperationLoader {
 
   async #embed(requests: readonly EmbedRequest[]): Promise<Outcome[]> {
     const outcomes = await this.#embedder.embedMany(requests, this.#operation);
-    this.#tally.add(outcomes);
+    this.#record.answered(outcomes);
     for (const [i, { dedupeKey }] of requests.entries()) this.#outcomes.set(dedupeKey, outcomes[i]!);
     return outcomes;
   }

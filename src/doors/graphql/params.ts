@@ -1,24 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
-import { badUserInput, EmbedQLError } from '../../core/errors.ts';
+import { badUserInput } from '../../core/errors.ts';
 import { readJson } from '../../http/body.ts';
 import type { RequestBuffer } from '../../http/memory.ts';
-
-/** What is no GraphQL request, with the HTTP status that says so. */
-export class WrongBody extends EmbedQLError {
-  readonly status: number;
-
-  constructor(status: number, { code, message }: EmbedQLError) {
-    super(code, message);
-    this.status = status;
-  }
-}
+import { HttpError } from '../../http/respond.ts';
 
 /**
  * Reads the body of a POST. Only JSON is taken: a form or plain text is what a page of another origin can send
  * without being asked.
  * @param limit in bytes
- * @throws WrongBody, NotJson, BodyTooLarge, EmbedQLError OVERLOADED
+ * @throws HttpError 400, 413 or 415, EmbedQLError OVERLOADED
  */
 export async function readParams(
   request: IncomingMessage,
@@ -38,7 +29,7 @@ export async function readParams(
   return params;
 }
 
-/** Reads the operation out of a query string. @throws WrongBody where what should be JSON is not */
+/** Reads the operation out of a query string. @throws HttpError 400 where what should be JSON is not */
 export function readQueryString(url = ''): GraphQLParams {
   const given = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '');
   const json = (name: string) => {
@@ -65,6 +56,6 @@ function parseJson(text: string, otherwise: string): unknown {
   }
 }
 
-function wrong(status: number, message: string): WrongBody {
-  return new WrongBody(status, badUserInput(message));
+function wrong(status: number, message: string): HttpError {
+  return new HttpError(status, badUserInput(message));
 }

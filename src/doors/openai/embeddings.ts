@@ -1,17 +1,15 @@
 import { z } from 'zod';
-import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import { toEmbedQLError } from '../../core/errors.ts';
 import type { Answer, EmbedRequest } from '../../core/request.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { shortenVector } from '../../core/vectors.ts';
 import { isEmptyText, readWish } from '../../core/wish.ts';
-import { BodyTooLarge, BrokenOff, readJson } from '../../http/body.ts';
-import { clientGone, sendBytes } from '../../http/respond.ts';
+import { BrokenOff, leaveUnread, readJson } from '../../http/body.ts';
+import { clientGone, sendBytes, sendError } from '../../http/respond.ts';
 import type { Handler } from '../../http/route.ts';
-import { splicedForms } from '../../wire/writer.ts';
-import { isKept } from '../graphql/schema/embedding.ts';
-import { FiguresTally, tellFigures } from '../operation-figures.ts';
+import { writeAnswer } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
-import { sendOpenAIError } from './errors.ts';
+import { openaiErrors, WrongParameter } from './errors.ts';
 
 /** What `POST /v1/embeddings` takes (OpenAI's API reference). Unknown members are passed over, as OpenAI does. */
 const bodySchema = z.object({
@@ -33,39 +31,35 @@ export const embeddingsPath = '/v1/embeddings';
  * or refused fails the whole request.
  */
 export function createEmbeddingsHandler(services: Services, maxBodyBytes: number, log: Log): Handler {
+  const shape = openaiErrors(services.nameOption);
   return async (request, response, caller) => {
-    const started = performance.now();
-    const report = (outcome: object) => {
-      const { requestId, key } = caller;
-      const ms = Math.round((performance.now() - started) * 10) / 10;
-      log.info({ requestId, key, operation: embeddingsPath, ...outcome, ms }, 'operation');
-    };
+    const record = services.operations.begin('embeddings', caller);
+    record.describe({ type: 'embeddings', operation: embeddingsPath });
     const signal = clientGone(response);
     try {
       const { wish, encoding } = read(await readJson(request, maxBodyBytes, caller.buffer), services);
       const payer = services.admission.payer(caller.key);
       await services.admission.admit(wish.requests, payer, 'The request has');
-      const answers = await services.embedder.embedMany(wish.requests, { signal, payer });
+      const operation = { signal, trace: record.span.context, payer };
+      const answers = await services.embedder.embedMany(wish.requests, operation);
+      record.answered(answers);
       const failure = answers.find((answer) => answer instanceof Error);
       if (failure) throw failure;
-      const embedded = answers as Answer[];
-      const tally = new FiguresTally();
-      tally.add(embedded);
-      tellFigures(caller, tally.figures);
-      report(tally.figures);
-      const forms = splicedForms(services.encoded);
-      const list = listOf(embedded, wish, encoding === 'base64' ? forms.base64 : forms.numbers);
-      const body = forms.write(list, caller.allocate);
+      record.tellFigures();
+      const { body } = await writeAnswer(services.encoded, caller.allocate, (vectors) => ({
+        value: listOf(answers as Answer[], wish, encoding === 'base64' ? vectors.base64 : vectors.numbers),
+        head: undefined,
+      }));
       sendBytes(response, 200, 'application/json; charset=utf-8', body);
     } catch (error) {
       if (error instanceof BrokenOff) throw error;
-      // The rest of the body may be under way, and is not read.
-      if (!request.complete) response.setHeader('connection', 'close');
-      if (error instanceof BodyTooLarge) return sendOpenAIError(response, error, { status: 413 });
+      leaveUnread(request, response);
       const shown = toEmbedQLError(error);
-      report({ errors: 1, code: shown.code });
+      record.failed(shown.code);
       if (shown !== error) log.error({ err: error, path: embeddingsPath }, 'internal error');
-      sendOpenAIError(response, shown, { param: error instanceof WrongParameter ? error.param : null });
+      sendError(response, shown, { shape });
+    } finally {
+      record.end(signal.aborted);
     }
   };
 }
@@ -74,15 +68,6 @@ interface Wish {
   requests: EmbedRequest[];
   model: string;
   dimension: number;
-}
-
-class WrongParameter extends EmbedQLError {
-  readonly param: string;
-
-  constructor(param: string, message: string) {
-    super('BAD_USER_INPUT', message);
-    this.param = param;
-  }
 }
 
 function read(body: unknown, services: Services): { wish: Wish; encoding: 'float' | 'base64' } {
@@ -106,19 +91,16 @@ function read(body: unknown, services: Services): { wish: Wish; encoding: 'float
 function listOf(
   answers: readonly Answer[],
   { model, dimension }: Wish,
-  form: (vector: Float32Array, keep: boolean) => unknown,
+  form: (vector: Float32Array) => unknown,
 ) {
   const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
   return {
     object: 'list',
-    data: answers.map((answer, index) => {
-      const vector = shortenVector(answer.vector, dimension);
-      return {
-        object: 'embedding',
-        index,
-        embedding: form(vector, isKept(answer, vector)),
-      };
-    }),
+    data: answers.map(({ vector }, index) => ({
+      object: 'embedding',
+      index,
+      embedding: form(shortenVector(vector, dimension)),
+    })),
     model,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
   };

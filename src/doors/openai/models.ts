@@ -1,14 +1,15 @@
 import { toEmbedQLError } from '../../core/errors.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
-import { sendJson } from '../../http/respond.ts';
+import { sendError, sendJson } from '../../http/respond.ts';
 import type { Handler } from '../../http/route.ts';
 import type { Services } from '../services.ts';
-import { sendOpenAIError } from './errors.ts';
+import { openaiErrors } from './errors.ts';
 
 export const modelsPath = '/v1/models';
 
 /** `GET /v1/models` and `GET /v1/models/<name>`: those that can be asked. */
-export function createModelsHandler({ catalogue }: Services): Handler {
+export function createModelsHandler({ catalogue, nameOption }: Services): Handler {
+  const shape = openaiErrors(nameOption);
   return (_request, response, { path }) => {
     if (path === modelsPath) {
       const available = catalogue.all().filter((model) => model.status().available);
@@ -17,7 +18,7 @@ export function createModelsHandler({ catalogue }: Services): Handler {
     try {
       sendJson(response, 200, describe(catalogue.get(decoded(path.slice(modelsPath.length + 1)))));
     } catch (error) {
-      sendOpenAIError(response, toEmbedQLError(error));
+      sendError(response, toEmbedQLError(error), { shape });
     }
   };
 }

@@ -165,8 +165,8 @@ export class ReliableModel implements EmbeddingModel {
     if (error instanceof TaskCancelledError || (error instanceof Error && error.name === 'AbortError')) {
       return new EmbedQLError(
         'PROVIDER_TIMEOUT',
-        `The provider of ${name} did not answer in time; try again, or raise EMBEDQL_PROVIDER_TIMEOUT_MS.`,
-        { retryable: true },
+        `The provider of ${name} did not answer in time; try again, or raise timeoutMs.`,
+        { hint: 'timeoutMs' },
       );
     }
     if (error instanceof EmbedQLError) return error;
@@ -192,6 +192,7 @@ function withRetryAfter(error: EmbedQLError, pauseMs: number): EmbedQLError {
   return new EmbedQLError(error.code, error.message, {
     retryable: error.retryable,
     retryAfterMs,
+    ...(error.hint ? { hint: error.hint } : {}),
     cause: error,
   });
 }

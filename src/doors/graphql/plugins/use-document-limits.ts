@@ -1,18 +1,11 @@
 import type { Plugin } from 'graphql-yoga';
-import { codedError } from '../coded-error.ts';
 import { type DocumentLimits, parseWithin } from './document-limits.ts';
 
 /** Parses every document within limits. One that was parsed before comes out of the document cache. */
 export function useDocumentLimits(limits: DocumentLimits): Plugin {
   return {
     onParse({ setParseFn }) {
-      setParseFn((source, options) => {
-        try {
-          return parseWithin(limits, source, options);
-        } catch (error) {
-          throw codedError(error);
-        }
-      });
+      setParseFn((source, options) => parseWithin(limits, source, options));
     },
   };
 }

@@ -13,6 +13,14 @@ export interface SchemaTypes {
 /** Every type file gets this builder and adds what it is about. */
 export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>;
 
+/** The largest `Int` of GraphQL. */
+const largestInt = 2 ** 31 - 1;
+
+/** A count as an `Int`: one that is larger than that can say is given as the largest, never as an error. */
+export function toInt(count: number): number {
+  return Math.min(Math.round(count), largestInt);
+}
+
 export function createBuilder(): Builder {
   const builder = new SchemaBuilder<SchemaTypes>({
     plugins: [DirectivesPlugin, FederationPlugin, LookAheadPlugin],

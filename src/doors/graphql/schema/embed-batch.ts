@@ -1,13 +1,12 @@
 import { gathered } from '@embedql/look-ahead';
-import { badUserInput, type EmbedQLError } from '../../../core/errors.ts';
+import { badUserInput, describeError, type EmbedQLError } from '../../../core/errors.ts';
 import type { TextKind } from '../../../core/model.ts';
 import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
 import { isEmptyText, readWish } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
 import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
-import type { Builder } from './builder.ts';
-import { isKept } from './embedding.ts';
+import { type Builder, toInt } from './builder.ts';
 
 interface BatchArguments extends EmbeddingArguments {
   texts: readonly string[];
@@ -69,6 +68,7 @@ export function addEmbedBatch(builder: Builder) {
         const outcomes: Array<Answer | EmbedQLError> = new Array(args.texts.length).fill(emptyText);
         const loaded = await context.loader.loadEach(requests);
         for (const [n, index] of wanted.entries()) outcomes[index] = loaded[n]!;
+        context.record.entriesFailed(outcomes);
         return { model: model.spec.name, dimension, outcomes };
       },
     }),
@@ -103,7 +103,10 @@ function addTypes(builder: Builder) {
         description: 'What went wrong, as in the `extensions.code` of an error.',
         resolve: ({ error }) => error.code,
       }),
-      message: t.string({ description: 'What to do about it.', resolve: ({ error }) => error.message }),
+      message: t.string({
+        description: 'What to do about it.',
+        resolve: ({ error }, _args, { nameOption }) => describeError(error, nameOption),
+      }),
       retryable: t.boolean({
         description: 'Whether the same text may succeed later without a change.',
         resolve: ({ error }) => error.retryable,
@@ -111,7 +114,7 @@ function addTypes(builder: Builder) {
       retryAfterMs: t.int({
         nullable: true,
         description: 'Milliseconds after which it makes sense to try again, where that is known.',
-        resolve: ({ error }) => error.retryAfterMs ?? null,
+        resolve: ({ error: { retryAfterMs } }) => (retryAfterMs === undefined ? null : toInt(retryAfterMs)),
       }),
     }),
   });
@@ -123,20 +126,18 @@ function addTypes(builder: Builder) {
         type: ['Vector'],
         nullable: { list: false, items: true },
         description: 'The vectors, in the order of `texts`; null where a text failed.',
-        resolve: (batch, _args, { vectors }) =>
-          eachVector(batch, (vector, keep) => vectors.numbers(vector, keep)),
+        resolve: (batch, _args, { vectors }) => eachVector(batch, (vector) => vectors.numbers(vector)),
       }),
       embeddingsBase64: t.stringList({
         nullable: { list: false, items: true },
         description: 'The same as base64 of little-endian float32: smaller and faster.',
-        resolve: (batch, _args, { vectors }) =>
-          eachVector(batch, (vector, keep) => vectors.base64(vector, keep)),
+        resolve: (batch, _args, { vectors }) => eachVector(batch, (vector) => vectors.base64(vector)),
       }),
       tokens: t.field({
         type: ['Int'],
         nullable: { list: false, items: true },
         description: 'Tokens of each text, as in `Embedding`; null where it failed.',
-        resolve: ({ outcomes }) => each(outcomes, ({ tokens }) => tokens),
+        resolve: ({ outcomes }) => each(outcomes, ({ tokens }) => toInt(tokens)),
       }),
       costs: t.field({
         type: ['Float'],
@@ -172,7 +173,7 @@ function addTypes(builder: Builder) {
       }),
       totalTokens: t.int({
         description: 'Tokens of all returned vectors, cached ones included.',
-        resolve: ({ outcomes }) => answersOf(outcomes).reduce((sum, { tokens }) => sum + tokens, 0),
+        resolve: ({ outcomes }) => toInt(answersOf(outcomes).reduce((sum, { tokens }) => sum + tokens, 0)),
       }),
       failures: t.field({
         type: [BatchFailure],
@@ -203,11 +204,10 @@ function each<Figure>(
 
 function eachVector<Form>(
   { outcomes, dimension }: BatchSource,
-  form: (vector: Float32Array, keep: boolean) => Form,
+  form: (vector: Float32Array) => Form,
 ): Array<Form | null> {
   return outcomes.map((outcome) => {
     if (outcome instanceof Error) return null;
-    const vector = shortenVector(outcome.vector, dimension);
-    return form(vector, isKept(outcome, vector));
+    return form(shortenVector(outcome.vector, dimension));
   });
 }

@@ -79,16 +79,18 @@ async function* chunks(
   await wish.model.identity();
   const { maxBatchSize } = wish.model.spec;
   const gone = new AbortController();
+  const { signal: left } = context.operation;
+  const signal = left ? AbortSignal.any([gone.signal, left]) : gone.signal;
   const underWay = new Map<number, Promise<ChunkSource & { from: number }>>();
   let next = 0;
   let done = 0;
   const begin = () => {
     const from = next;
     next = Math.min(texts.length, from + maxBatchSize);
-    underWay.set(from, embedChunk(texts, from, next, wish, context, gone.signal));
+    underWay.set(from, embedChunk(texts, from, next, wish, context, signal));
   };
   try {
-    while (next < texts.length || underWay.size > 0) {
+    while (!signal.aborted && (next < texts.length || underWay.size > 0)) {
       while (next < texts.length && underWay.size < wish.model.concurrency) begin();
       const { from, ...chunk } = await Promise.race(underWay.values());
       underWay.delete(from);
@@ -106,7 +108,7 @@ async function embedChunk(
   from: number,
   to: number,
   { model, dimension, request }: EmbeddingWish,
-  { embedder, payer }: Context,
+  { embedder, operation, record }: Context,
   signal: AbortSignal,
 ): Promise<ChunkSource & { from: number }> {
   const wanted = Array.from({ length: to - from }, (_, i) => from + i).filter(
@@ -114,8 +116,9 @@ async function embedChunk(
   );
   const answers = await embedder.embedMany(
     wanted.map((index) => request(texts[index]!, 'doc')),
-    { signal, payer },
+    { ...operation, signal },
   );
+  record.answered(answers);
   const outcomes = new Map<number, Answer | EmbedQLError>(wanted.map((index, i) => [index, answers[i]!]));
   const chunk: ChunkSource = { embeddings: [], failures: [], done: 0, total: texts.length };
   for (let index = from; index < to; index++) {
@@ -123,5 +126,6 @@ async function embedChunk(
     if (outcome instanceof Error) chunk.failures.push({ index, error: outcome });
     else chunk.embeddings.push({ index, embedding: embeddingSource(outcome, model.spec.name, dimension) });
   }
+  record.entriesFailed(chunk.failures.map(({ error }) => error));
   return { ...chunk, from };
 }

@@ -1,6 +1,6 @@
 import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
-import type { Builder } from './builder.ts';
+import { type Builder, toInt } from './builder.ts';
 
 /** What the resolvers of `Embedding` start from. */
 export interface EmbeddingSource {
@@ -9,18 +9,10 @@ export interface EmbeddingSource {
   model: string;
   /** The vector as it is given back, shortened where that was asked for. */
   vector: Float32Array;
-  /** Whether it lies in the cache like this, and so may be asked for again. */
-  keep: boolean;
 }
 
 export function embeddingSource(answer: Answer, model: string, dimension: number): EmbeddingSource {
-  const vector = shortenVector(answer.vector, dimension);
-  return { answer, model, vector, keep: isKept(answer, vector) };
-}
-
-/** A vector out of the cache will be asked for again; one that was shortened is made anew every time. */
-export function isKept({ source, vector }: Answer, given: Float32Array): boolean {
-  return source !== 'provider' && given === vector;
+  return { answer, model, vector: shortenVector(answer.vector, dimension) };
 }
 
 export function addEmbedding(builder: Builder) {
@@ -31,11 +23,11 @@ export function addEmbedding(builder: Builder) {
         type: 'Vector',
         description:
           'The vector, as numbers. For many or long vectors `embeddingBase64` is smaller and faster.',
-        resolve: ({ vector, keep }, _args, { vectors }) => vectors.numbers(vector, keep),
+        resolve: ({ vector }, _args, { vectors }) => vectors.numbers(vector),
       }),
       embeddingBase64: t.string({
         description: 'The same vector as base64 of little-endian float32: 4 · dimension bytes.',
-        resolve: ({ vector, keep }, _args, { vectors }) => vectors.base64(vector, keep),
+        resolve: ({ vector }, _args, { vectors }) => vectors.base64(vector),
       }),
       dimension: t.int({ description: 'Numbers in the vector.', resolve: ({ vector }) => vector.length }),
       model: t.string({ description: 'The model that made it.', resolve: ({ model }) => model }),
@@ -53,7 +45,7 @@ export function addEmbedding(builder: Builder) {
       tokens: t.int({
         description:
           'Tokens that the provider charged for this text; when it was cached, those it would have charged.',
-        resolve: ({ answer }) => answer.tokens,
+        resolve: ({ answer }) => toInt(answer.tokens),
       }),
       truncated: t.boolean({
         description: 'Whether the text was longer than the model can read and was cut.',

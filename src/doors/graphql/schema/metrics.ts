@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figures, Snapshot } from '../../../core/accounting.ts';
 import { badUserInput, EmbedQLError } from '../../../core/errors.ts';
 import type { Context } from '../context.ts';
-import type { Builder, SchemaTypes } from './builder.ts';
+import { type Builder, type SchemaTypes, toInt } from './builder.ts';
 import { loadedModels } from './health.ts';
 
 /** `metrics` and `resetMetrics`. */
@@ -54,7 +54,7 @@ export function addMetrics(builder: Builder): void {
     t.field({
       type: Payload,
       description:
-        'Sets the figures of `metrics` to zero and gives back what they were. Wants an admin key where ' +
+        'Sets the figures of `metrics` to zero and gives back what they were. Requires an admin key where ' +
         'EMBEDQL_ADMIN_KEYS is set. Prometheus counters are not touched.',
       resolve: (_root, _args, context) => {
         requireAdmin(context);
@@ -79,7 +79,8 @@ function requireAdmin({ role, key }: Context): void {
   if (role === 'admin') return;
   throw new EmbedQLError(
     key === 'anonymous' ? 'UNAUTHENTICATED' : 'FORBIDDEN',
-    'resetMetrics wants one of the keys in EMBEDQL_ADMIN_KEYS: send "Authorization: Bearer <key>".',
+    'resetMetrics requires an admin key: send "Authorization: Bearer <key>" with one of adminKeys.',
+    { hint: 'adminKeys' },
   );
 }
 
@@ -92,22 +93,46 @@ function addTypes(builder: Builder) {
     }),
   });
 
+  const ErrorCount = builder.objectRef<Snapshot['errors'][number]>('ErrorCount').implement({
+    description: 'How often something failed.',
+    fields: (t) => ({
+      code: t.string({
+        description: 'What went wrong, as in the `extensions.code` of an error.',
+        resolve: ({ code }) => code,
+      }),
+      count: t.int({
+        description: 'Fields and entries of lists that failed so.',
+        resolve: ({ count }) => toInt(count),
+      }),
+    }),
+  });
+
   return builder.objectRef<Snapshot>('Metrics').implement({
     description: 'Figures since `since`, of this process alone.',
     fields: (t) => ({
       ...figureFields(t),
       operations: t.int({
-        description: 'GraphQL operations that were answered.',
-        resolve: ({ operations }) => operations,
+        description: 'Operations that were answered, whichever way they came.',
+        resolve: ({ operations }) => toInt(operations),
+      }),
+      failedOperations: t.int({
+        description: 'Of those, the ones whose answer had `errors`.',
+        resolve: ({ failedOperations }) => toInt(failedOperations),
+      }),
+      errors: t.field({
+        type: [ErrorCount],
+        description: 'Fields and entries of lists that failed, by code, the most frequent first.',
+        resolve: ({ errors }) => errors,
       }),
       averageOperationMs: t.float({
-        description: 'Milliseconds that an operation took, on average.',
-        resolve: ({ operations, operationMs }) => (operations === 0 ? 0 : operationMs / operations),
+        description: 'Milliseconds that an operation took, on average; subscriptions are left out.',
+        resolve: ({ timedOperations, operationMs }) =>
+          timedOperations === 0 ? 0 : operationMs / timedOperations,
       }),
       queueDepth: t.int({
         description: 'Texts that wait at this moment to be sent to a provider.',
         resolve: (_snapshot, _args, { embedder }) =>
-          embedder.queueDepths().reduce((sum, { texts }) => sum + texts, 0),
+          toInt(embedder.queueDepths().reduce((sum, { texts }) => sum + texts, 0)),
       }),
       modelsLoaded: t.stringList({
         description: 'Models that answer without being loaded first.',
@@ -136,19 +161,19 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
   return {
     totalEmbeddingsGenerated: t.int({
       description: 'Vectors that providers computed.',
-      resolve: ({ generated }) => generated,
+      resolve: ({ generated }) => toInt(generated),
     }),
     cacheHits: t.int({
       description: 'Texts answered from the cache.',
-      resolve: ({ cacheHits }) => cacheHits,
+      resolve: ({ cacheHits }) => toInt(cacheHits),
     }),
     redisHits: t.int({
       description: 'Of those, the ones that came from Redis; the others came from memory.',
-      resolve: ({ redisHits }) => redisHits,
+      resolve: ({ redisHits }) => toInt(redisHits),
     }),
     cacheMisses: t.int({
       description: 'Texts that were looked up, not found, and sent to be computed.',
-      resolve: ({ cacheMisses }) => cacheMisses,
+      resolve: ({ cacheMisses }) => toInt(cacheMisses),
     }),
     cacheHitRate: t.float({
       description: 'Hits by look-ups, from 0 to 1; 0 before the first look-up.',
@@ -165,7 +190,7 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
     }),
     providerCalls: t.int({
       description: 'Calls to providers, failed ones and retries included.',
-      resolve: ({ providerCalls }) => providerCalls,
+      resolve: ({ providerCalls }) => toInt(providerCalls),
     }),
     averageBatchSize: t.float({
       description: 'Texts in a provider call, on average.',
@@ -177,7 +202,7 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
     }),
     coalescedTexts: t.int({
       description: 'Texts that shared their provider call with others, or joined a computation under way.',
-      resolve: ({ coalescedTexts }) => coalescedTexts,
+      resolve: ({ coalescedTexts }) => toInt(coalescedTexts),
     }),
   };
 }
