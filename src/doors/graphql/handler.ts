@@ -114,7 +114,11 @@ async function run(
       errors: [new GraphQLError('This operation is answered piece by piece; accept text/event-stream.')],
     };
   } catch (error) {
-    return { errors: [new GraphQLError('thrown', { originalError: error as Error })] };
+    return {
+      errors: [
+        error instanceof GraphQLError ? error : new GraphQLError('thrown', { originalError: error as Error }),
+      ],
+    };
   }
 }
 
