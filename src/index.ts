@@ -8,7 +8,39 @@ export type {
   ModelStatus,
   TextKind,
 } from './core/model.ts';
-export type { Environment, Log, LogLine, Progress, ProgressTask } from './core/surroundings.ts';
+export type { Environment, Log, Logger, LogLine, Progress, ProgressTask } from './core/surroundings.ts';
+export {
+  type CacheDefinition,
+  type MemoryCacheOptions,
+  memoryCache,
+  type RedisCacheOptions,
+  redisCache,
+} from './library/caches.ts';
+export {
+  type CreateEmbedderOptions,
+  createEmbedder,
+  type ProviderLimits,
+} from './library/create-embedder.ts';
+export type {
+  Embedder,
+  EmbedderFigures,
+  EmbedderMetrics,
+  Embedding,
+  EmbeddingBatch,
+  EmbedManyOptions,
+  EmbedOptions,
+  ModelInfo,
+} from './library/embedder.ts';
+export {
+  type LocalModelOptions,
+  local,
+  type ModelDefinition,
+  type ModelOptions,
+  type OpenAICompatibleOptions,
+  type OpenAIModelOptions,
+  openai,
+  openaiCompatible,
+} from './library/models.ts';
 export type { OptionReader, OptionReaders, StandardSchema } from './providers/options.ts';
 export type {
   Provider,

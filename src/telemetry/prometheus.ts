@@ -137,14 +137,14 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
         for (const { model, texts } of queueDepths()) this.set({ model }, texts);
       },
     });
-    collectDefaultMetrics({ register: this.#registry });
+    ofProcess();
   }
 
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
 
   /** The page that Prometheus scrapes. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    return `${await this.#registry.metrics()}\n${await ofProcess().metrics()}`;
   }
 
   cacheHits(model: string, tier: string, texts: number, tokens: number): void {
@@ -193,4 +193,15 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   #price(model: string, tokens: number): number {
     return costOf(tokens, this.#prices.get(model) ?? { costPer1kTokens: null });
   }
+}
+
+let processRegistry: Registry | undefined;
+
+/** Node's own figures: there is one process, however many servers are in it, and what watches it never stops. */
+function ofProcess(): Registry {
+  if (!processRegistry) {
+    processRegistry = new Registry();
+    collectDefaultMetrics({ register: processRegistry });
+  }
+  return processRegistry;
 }
