@@ -19,7 +19,11 @@ export type CacheBackend = 'redis' | 'memory' | 'none';
 
 /**
  * What the core asks of a cache. A cache never fails and never keeps anybody waiting for long: what it
- * cannot answer is a miss.
+ * cannot answer is a miss. `testCache` of `embedql/testing` checks one.
+ *
+ * @example
+ * cache.setMany([[key, { vector, tokens: 3, truncated: false }]]);
+ * const [hit, miss] = await cache.getMany([key, otherKey]);
  */
 export interface Cache {
   readonly backend: CacheBackend;

@@ -1,7 +1,21 @@
 /** Whether a text is something to be found or something to find with; some models prefix them differently. */
 export type TextKind = 'doc' | 'query';
 
-/** What is known of a model before it is opened: the same for every provider. */
+/**
+ * What is known of a model before it is opened: the same for every provider.
+ *
+ * @example
+ * const spec: ModelSpec = {
+ *   name: 'acme-embed',
+ *   provider: 'acme',
+ *   dimension: 768,
+ *   maxBatchSize: 96,
+ *   maxInputTokens: 512,
+ *   costPer1kTokens: 0.0001,
+ *   supportsDimensions: false,
+ *   options: { baseUrl: 'https://api.acme.example' },
+ * };
+ */
 export interface ModelSpec {
   /** The name clients ask for. */
   readonly name: string;
@@ -56,7 +70,14 @@ export interface EmbeddedText {
   readonly tokens: number;
 }
 
-/** One model, dependable: all that the core knows of providers. Its calls have been retried where that helps. */
+/**
+ * One model, dependable: all that the core knows of providers. Its calls have been retried where that helps.
+ *
+ * @example
+ * await model.identity();
+ * const fitted = await model.fit(['A cat purrs.']);
+ * const [{ vector, tokens }] = await model.embed(fitted.map(({ text }) => text));
+ */
 export interface EmbeddingModel {
   readonly spec: ModelSpec;
   /** Provider calls that may be in flight at the same time. */

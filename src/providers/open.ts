@@ -1,6 +1,7 @@
 import { EmbedQLError } from '../core/errors.ts';
 import type { EmbedderEvents } from '../core/events.ts';
 import type { EmbeddingModel, ModelSpec } from '../core/model.ts';
+import { checkedModel } from './dependable/checked-model.ts';
 import { countedModel } from './dependable/counted-model.ts';
 import { type ReliabilityOptions, ReliableModel } from './dependable/reliable-model.ts';
 import { readOptions } from './options.ts';
@@ -16,7 +17,7 @@ export interface OpenModelsOptions extends ProviderContext {
 /** Opens every model with its provider, made dependable and counted. */
 export function openModels(specs: readonly ModelSpec[], options: OpenModelsOptions): EmbeddingModel[] {
   return specs.map((spec) => {
-    const model = openModel(spec, options.providers, options);
+    const model = checkedModel(openModel(spec, options.providers, options), options.log);
     if (!model.remote) return countedModel(model, options.events);
     return new ReliableModel(model, options.reliability, options.events, options.log);
   });

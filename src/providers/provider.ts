@@ -2,7 +2,16 @@ import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../core/m
 import type { Environment, Log, Progress } from '../core/surroundings.ts';
 import type { OptionReaders } from './options.ts';
 
-/** What every provider may need to open a model. */
+/**
+ * What every provider may need to open a model.
+ *
+ * @example
+ * open(spec, { env, log }) {
+ *   const key = env['ACME_KEY'];
+ *   log.debug({ model: spec.name }, 'opened');
+ *   return new AcmeModel(spec, key);
+ * }
+ */
 export interface ProviderContext {
   /** The environment, for keys and endpoints. */
   readonly env: Environment;
@@ -19,7 +28,18 @@ export interface ProviderSpec<Options = unknown> extends ModelSpec {
 
 /**
  * One model as its provider gives it: plain calls. Retries, time limits, the circuit breaker and accounting
- * are put around it by `dependable/`, so a provider has none of its own.
+ * are put around it by `dependable/`, so a provider has none of its own. `testProvider` of `embedql/testing` checks one.
+ *
+ * @example
+ * const model: ProviderModel = {
+ *   spec,
+ *   remote: true,
+ *   status: () => ({ available: true, loaded: true }),
+ *   identity: async () => spec.name,
+ *   fit: async (texts) => texts.map((text) => ({ text, maxTokens: Buffer.byteLength(text), truncated: false })),
+ *   embed: (texts, signal) => callAcme(texts, signal),
+ *   close: async () => {},
+ * };
  */
 export interface ProviderModel {
   readonly spec: ModelSpec;

@@ -1,14 +1,13 @@
 import { toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents, ProviderCall } from '../../core/events.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
-import type { ProviderModel } from '../provider.ts';
-import { checkAnswer } from './foreign.ts';
+import type { CheckedModel } from './checked-model.ts';
 
 /** One batch computes while the next is on its way to the worker, which so never waits. */
 const concurrency = 2;
 
 /** A model in this process: nothing to wait for or to try again, only to count. */
-export function countedModel(model: ProviderModel, events: EmbedderEvents): EmbeddingModel {
+export function countedModel(model: CheckedModel, events: EmbedderEvents): EmbeddingModel {
   const never = new AbortController().signal;
   return {
     spec: model.spec,
@@ -16,12 +15,12 @@ export function countedModel(model: ProviderModel, events: EmbedderEvents): Embe
     status: () => model.status(),
     identity: () => model.identity(),
     fit: (texts) => model.fit(texts),
-    countTokens: (texts) => countTokens(model, texts),
+    countTokens: (texts) => model.countTokens(texts),
     close: () => model.close(),
     async embed(texts) {
       const report = reportCall(events, { model: model.spec.name, texts: texts.length });
       try {
-        const embedded = checkAnswer(model.spec, texts, await model.embed(texts, never));
+        const embedded = await model.embed(texts, never);
         report('ok');
         return embedded;
       } catch (error) {
@@ -30,12 +29,6 @@ export function countedModel(model: ProviderModel, events: EmbedderEvents): Embe
       }
     },
   };
-}
-
-/** Tokens of each text; the most it can have where the provider does not count them. */
-export async function countTokens(model: ProviderModel, texts: readonly string[]): Promise<number[]> {
-  if (model.countTokens) return model.countTokens(texts);
-  return (await model.fit(texts)).map(({ maxTokens }) => maxTokens);
 }
 
 /** Begins a call to a provider. @returns what tells its outcome, with the time that it took. */

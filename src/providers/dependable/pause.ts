@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/**
+ * The longest that is believed: a service that says more is asked again meanwhile. (A timer of more than 2^31 ms ends at once.)
+ */
+const longestMs = 3_600_000;
+
 /** A time in which a provider has asked not to be called, shared by all calls to one model. */
 export class Pause {
   #until = 0;
@@ -11,7 +16,7 @@ export class Pause {
 
   /** Nobody calls for the next `ms`; never shortens what was asked before. */
   extend(ms: number): void {
-    this.#until = Math.max(this.#until, performance.now() + ms);
+    this.#until = Math.max(this.#until, performance.now() + Math.min(longestMs, ms || 0));
   }
 
   /** Waits it out, however often it is extended meanwhile. @throws when `signal` aborts. */

@@ -11,14 +11,13 @@ import {
   TimeoutStrategy,
   timeout,
 } from 'cockatiel';
-import { EmbedQLError } from '../../core/errors.ts';
+import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents } from '../../core/events.ts';
 import type { EmbeddedText, EmbeddingModel, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
 import type { Log } from '../../core/surroundings.ts';
-import type { ProviderModel } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
-import { countTokens, reportCall } from './counted-model.ts';
-import { checkAnswer, traceOf, unexplained } from './foreign.ts';
+import { type CheckedModel, isAbort } from './checked-model.ts';
+import { reportCall } from './counted-model.ts';
 import { Pause } from './pause.ts';
 
 export interface ReliabilityOptions {
@@ -48,21 +47,19 @@ export class ReliableModel implements EmbeddingModel {
   readonly spec: ModelSpec;
   /** What one operation waits at the most, in milliseconds. */
   readonly deadlineMs: number;
-  readonly #model: ProviderModel;
+  readonly #model: CheckedModel;
   readonly #options: ReliabilityOptions;
   readonly #events: EmbedderEvents;
-  readonly #log: Log;
   readonly #pause = new Pause();
   readonly #limit: AdaptiveLimit;
   readonly #breaker: CircuitBreakerPolicy;
 
-  constructor(model: ProviderModel, options: ReliabilityOptions, events: EmbedderEvents, log: Log) {
+  constructor(model: CheckedModel, options: ReliabilityOptions, events: EmbedderEvents, log: Log) {
     this.spec = model.spec;
     this.deadlineMs = options.timeoutMs * (options.retries + 1);
     this.#model = model;
     this.#options = options;
     this.#events = events;
-    this.#log = log;
     this.#limit = new AdaptiveLimit(options.concurrency);
     this.#breaker = circuitBreaker(handleWhen(isOutage), {
       halfOpenAfter: options.breakerMs,
@@ -92,7 +89,7 @@ export class ReliableModel implements EmbeddingModel {
   }
 
   countTokens(texts: readonly string[]): Promise<number[]> {
-    return countTokens(this.#model, texts);
+    return this.#model.countTokens(texts);
   }
 
   async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
@@ -139,8 +136,7 @@ export class ReliableModel implements EmbeddingModel {
     const report = reportCall(this.#events, { model: this.spec.name, texts: texts.length });
     try {
       const limited = timeout(this.#options.timeoutMs, TimeoutStrategy.Aggressive);
-      const answer = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
-      const embedded = checkAnswer(this.spec, texts, answer);
+      const embedded = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
       report('ok');
       this.#limit.succeeded();
       return embedded;
@@ -162,16 +158,14 @@ export class ReliableModel implements EmbeddingModel {
         { retryable: true, retryAfterMs: this.#options.breakerMs },
       );
     }
-    if (error instanceof TaskCancelledError || (error instanceof Error && error.name === 'AbortError')) {
+    if (error instanceof TaskCancelledError || isAbort(error)) {
       return new EmbedQLError(
         'PROVIDER_TIMEOUT',
         `The provider of ${name} did not answer in time; try again, or raise timeoutMs.`,
         { hint: 'timeoutMs' },
       );
     }
-    if (error instanceof EmbedQLError) return error;
-    this.#log.error({ model: name, ...traceOf(error) }, 'the provider failed unexpectedly');
-    return unexplained(error, this.spec);
+    return toEmbedQLError(error);
   }
 }
 

@@ -1,0 +1,138 @@
+import { EmbedQLError } from '../../core/errors.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
+import type { Log } from '../../core/surroundings.ts';
+import { isFiniteVector } from '../../core/vectors.ts';
+import type { ProviderModel } from '../provider.ts';
+
+/** A model of which everything has been checked, and which can always count. */
+export type CheckedModel = Pick<
+  ProviderModel,
+  'spec' | 'remote' | 'status' | 'identity' | 'fit' | 'embed' | 'close'
+> &
+  Required<Pick<ProviderModel, 'countTokens'>>;
+
+/** Tokens that a service may add to a text of its own accord, such as a prompt. */
+const addedTokens = 1_000;
+
+/**
+ * A provider's model, none of which is believed: what it gives is complete, in range and of the right type, and what it throws
+ * is an `EmbedQLError` (or the abortion of its signal).
+ */
+export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
+  const { spec } = model;
+  const explained = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof EmbedQLError || isAbort(error)) throw error;
+      log.error({ model: spec.name, ...traceOf(error) }, 'the provider failed unexpectedly');
+      throw unexplained(error, spec);
+    }
+  };
+  const fitted = (texts: readonly string[]) =>
+    explained(async () => checkFits(spec, texts, await model.fit(texts)));
+  return {
+    spec,
+    remote: model.remote,
+    status: () => checkStatus(model),
+    identity: () => explained(async () => checkIdentity(spec, await model.identity())),
+    fit: fitted,
+    async countTokens(texts) {
+      const counts = await explained(async () => model.countTokens?.(texts));
+      if (!counts) return (await fitted(texts)).map(({ maxTokens }) => maxTokens);
+      if (counts.length !== texts.length) throw wrong(spec, 'did not count the tokens of every text');
+      return counts.map((count, i) => tokensOf(texts[i]!, count));
+    },
+    embed: (texts, signal) =>
+      explained(async () => checkAnswer(spec, texts, await model.embed(texts, signal))),
+    close: () => model.close(),
+  };
+}
+
+function checkStatus(model: ProviderModel): ModelStatus {
+  try {
+    const { available, loaded, reason, note } = model.status();
+    return { available: Boolean(available), loaded: Boolean(loaded), reason, note };
+  } catch {
+    return { available: false, loaded: false, reason: `${model.spec.name} cannot say how it is.` };
+  }
+}
+
+function checkIdentity(spec: ModelSpec, identity: unknown): string {
+  if (typeof identity === 'string' && /^\S{1,500}$/.test(identity)) return identity;
+  throw wrong(spec, 'gave an identity that is not one word');
+}
+
+function checkFits(spec: ModelSpec, texts: readonly string[], fitted: readonly FittedText[]): FittedText[] {
+  if (!Array.isArray(fitted) || fitted.length !== texts.length) throw wrong(spec, 'did not fit every text');
+  return fitted.map((item: Partial<FittedText> | undefined, i) => {
+    const { text, maxTokens, truncated } = item ?? {};
+    if (typeof text !== 'string') throw wrong(spec, 'fitted a text to something else');
+    return { text, maxTokens: tokensOf(texts[i]!, maxTokens), truncated: truncated === true };
+  });
+}
+
+function checkAnswer(
+  spec: ModelSpec,
+  texts: readonly string[],
+  embedded: readonly EmbeddedText[],
+): EmbeddedText[] {
+  if (!Array.isArray(embedded) || embedded.length !== texts.length) {
+    const count = Array.isArray(embedded) ? embedded.length : 'no';
+    throw wrong(spec, `gave ${count} vectors for ${texts.length} texts`);
+  }
+  return embedded.map((item: Partial<EmbeddedText> | undefined, i) => {
+    const { vector, tokens } = item ?? {};
+    if (!(vector instanceof Float32Array)) throw wrong(spec, 'gave something that is no Float32Array');
+    if (vector.length !== spec.dimension) {
+      throw wrong(
+        spec,
+        `gave vectors of ${vector.length} numbers where its "dimension" says ${spec.dimension}`,
+      );
+    }
+    if (!isFiniteVector(vector)) throw wrong(spec, 'gave a vector with something that is not a number');
+    return { vector, tokens: tokensOf(texts[i]!, tokens) };
+  });
+}
+
+/** A count of tokens that its text can have: a token is at least one byte. What is no count at all is none. */
+function tokensOf(text: string, count: unknown): number {
+  if (typeof count !== 'number' || !(count >= 0)) return 0;
+  // Only a count that stands out is worth measuring the text.
+  const most = count <= text.length ? count : Buffer.byteLength(text) + addedTokens;
+  return Math.ceil(Math.min(count, most));
+}
+
+/**
+ * An error that a provider threw without saying what it means: a connection that `fetch` could not make or keep passes, a
+ * mistake in the provider does not.
+ */
+function unexplained(error: unknown, spec: ModelSpec): EmbedQLError {
+  if (error instanceof TypeError && error.message === 'fetch failed') {
+    return new EmbedQLError('PROVIDER_ERROR', `The provider of ${spec.name} cannot be reached; try again.`, {
+      retryable: true,
+      cause: error,
+    });
+  }
+  return new EmbedQLError(
+    'PROVIDER_ERROR',
+    `The provider of ${spec.name} failed in a way that it does not explain; the log says where.`,
+    { cause: error },
+  );
+}
+
+/** What `fetch` and its like throw when their signal is aborted. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+}
+
+/** What of a stranger's error may be logged: its kind and its place. Its message may hold a text or a key. */
+function traceOf(error: unknown): { error: string; at?: string | undefined } {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const at = /^ {4}at (.+)$/m.exec(error.stack ?? '')?.[1];
+  return { error: error.name, at };
+}
+
+function wrong(spec: ModelSpec, what: string): EmbedQLError {
+  return new EmbedQLError('PROVIDER_ERROR', `The provider of ${spec.name} ${what}; nothing of it was kept.`);
+}

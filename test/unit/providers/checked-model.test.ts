@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import type { ModelSpec } from '../../../src/core/model.ts';
+import { type Log, type LogLine, silentLog } from '../../../src/core/surroundings.ts';
+import { checkedModel } from '../../../src/providers/dependable/checked-model.ts';
+import { Pause } from '../../../src/providers/dependable/pause.ts';
+import type { ProviderModel } from '../../../src/providers/provider.ts';
+
+const spec: ModelSpec = {
+  name: 'm',
+  provider: 'p',
+  dimension: 2,
+  maxBatchSize: 2,
+  maxInputTokens: 5,
+  costPer1kTokens: 0,
+  supportsDimensions: false,
+};
+const good = { vector: Float32Array.from([1, 2]), tokens: 3 };
+const signal = new AbortController().signal;
+
+/** A stranger's model, which gives and throws what the types forbid. */
+function model(strange: { [Method in keyof ProviderModel]?: unknown }, log: Log = silentLog) {
+  const sound: ProviderModel = {
+    spec,
+    remote: true,
+    status: () => ({ available: true, loaded: true }),
+    identity: async () => 'm',
+    fit: async (texts) => texts.map((text) => ({ text, maxTokens: text.length, truncated: false })),
+    embed: async (texts) => texts.map(() => good),
+    close: async () => {},
+  };
+  return checkedModel({ ...sound, ...strange } as ProviderModel, log);
+}
+const throwing = (error: unknown) => () => Promise.reject(error);
+
+describe("a stranger's answer", () => {
+  test.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /gave no vectors for 1 texts/],
+    ['too many', [good, good], /gave 2 vectors for 1 texts/],
+    ['a hole', [undefined], /no Float32Array/],
+    ['a list of numbers', [{ vector: [1, 2], tokens: 1 }], /no Float32Array/],
+    [
+      'another dimension',
+      [{ ...good, vector: new Float32Array(3) }],
+      /3 numbers where its "dimension" says 2/,
+    ],
+    ['infinity', [{ ...good, vector: Float32Array.from([1, Number.POSITIVE_INFINITY]) }], /not a number/],
+  ])('%s is refused', async (_name, answer, message) => {
+    await expect(model({ embed: async () => answer }).embed(['text'], signal)).rejects.toThrow(message);
+  });
+
+  test('tokens are what a text can have', async () => {
+    const tokens = [Number.NaN, -1, undefined, '4', 1.5, 7, 5e9, Number.POSITIVE_INFINITY];
+    const { embed } = model({ embed: async () => tokens.map((count) => ({ ...good, tokens: count })) });
+    const embedded = await embed(
+      tokens.map(() => 'text'),
+      signal,
+    );
+    expect(embedded.map((text) => text.tokens)).toEqual([0, 0, 0, 0, 2, 7, 1_004, 1_004]);
+  });
+
+  test('what else it says is checked, too', async () => {
+    await expect(model({ identity: async () => 'two words' }).identity()).rejects.toThrow(/one word/);
+    await expect(model({ identity: async () => undefined }).identity()).rejects.toThrow(/one word/);
+    await expect(model({ fit: async () => [] }).fit(['text'])).rejects.toThrow(/did not fit/);
+    await expect(model({ fit: async () => [{}] }).fit(['text'])).rejects.toThrow(/to something else/);
+    await expect(model({ countTokens: async () => [1, 2] }).countTokens(['text'])).rejects.toThrow(
+      /did not count/,
+    );
+    expect(await model({}).countTokens(['text'])).toEqual([4]);
+    expect(model({ status: () => undefined }).status()).toMatchObject({ available: false });
+  });
+});
+
+describe("a stranger's error", () => {
+  test('that says nothing is no reason to try again, and its message goes nowhere', async () => {
+    const lines: unknown[] = [];
+    const log: Log = { ...silentLog, error: ((...line: unknown[]) => lines.push(line)) as LogLine };
+    const { embed, identity } = model(
+      {
+        embed: throwing(new RangeError('the text was: secret')),
+        identity: throwing('secret'),
+      },
+      log,
+    );
+    const failure = {
+      code: 'PROVIDER_ERROR',
+      retryable: false,
+      message: expect.not.stringContaining('secret'),
+    };
+    await expect(embed(['secret'], signal)).rejects.toMatchObject(failure);
+    await expect(identity()).rejects.toMatchObject(failure);
+    expect(JSON.stringify(lines)).toMatch(/RangeError.*checked-model\.test/);
+    expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+
+  test('of a connection is one', async () => {
+    const broken = model({ embed: () => fetch('http://127.0.0.1:1') });
+    await expect(broken.embed(['text'], signal)).rejects.toMatchObject({
+      code: 'PROVIDER_ERROR',
+      retryable: true,
+    });
+  });
+});
+
+test('a pause is no longer than an hour, whatever the provider says', () => {
+  const pause = new Pause();
+  pause.extend(Number.NaN);
+  expect(pause.remainingMs).toBe(0);
+  pause.extend(3e9);
+  expect(pause.remainingMs).toBeGreaterThan(3_500_000);
+  expect(pause.remainingMs).toBeLessThanOrEqual(3_600_000);
+});
