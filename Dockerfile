@@ -5,13 +5,11 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages packages
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
 COPY src src
+# The local runtime unpacks its libraries at the first import: here, so that the image can be read-only.
 RUN npm run build && npm prune --omit=dev \
-  # onnxruntime-node brings the binaries of every platform, and onnxruntime-web those for browsers; one is used.
-  && find node_modules/onnxruntime-node/bin/napi-v* -mindepth 1 -maxdepth 1 ! -name linux -exec rm -rf {} + \
-  && find node_modules/onnxruntime-node/bin/napi-v*/linux -mindepth 1 -maxdepth 1 \
-       ! -name "$(node -p process.arch)" -exec rm -rf {} + \
-  && find node_modules/onnxruntime-web/dist -name '*.wasm' -delete
+  && node -e "import('@embedql/local-runtime')" && rm -f packages/local-runtime/dist/native/*/*.br
 
 # all-MiniLM-L6-v2 is in the image. Another local model, too: docker build --build-arg MODEL=all-mpnet-base-v2 .
 ARG MODEL=
@@ -23,6 +21,7 @@ WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 EMBEDQL_MODELS_DIR=/app/models
 COPY --from=build --chown=node:node /app/models models
 COPY --from=build /app/node_modules node_modules
+# node_modules/@embedql links to these.
 COPY --from=build /app/packages packages
 COPY --from=build /app/dist dist
 COPY package.json ./

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { EmbedQLError } from '../core/errors.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { noTracer, type Tracer } from '../core/tracing.ts';
 import { version } from '../version.ts';
@@ -21,25 +22,22 @@ export async function createTracing(env: Environment): Promise<Tracing> {
   const exporter = env['OTEL_TRACES_EXPORTER'];
   if (env['OTEL_SDK_DISABLED'] === 'true' || exporter === 'none' || (!tracesUrl(env) && !exporter))
     return off;
-  const { defaultTextMapGetter, ROOT_CONTEXT, SpanStatusCode, trace } = await import('@opentelemetry/api');
-  const { W3CTraceContextPropagator } = await import('@opentelemetry/core');
-  const sdk = await import('@opentelemetry/sdk-trace-node');
-  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
-  const { resourceFromAttributes } = await import('@opentelemetry/resources');
+  const { api, core, sdk, otlp, resources } = await loadOpenTelemetry();
+  const { defaultTextMapGetter, ROOT_CONTEXT, SpanStatusCode, trace } = api;
   const url = tracesUrl(env);
   const provider = new sdk.NodeTracerProvider({
-    resource: resourceFromAttributes({
+    resource: resources.resourceFromAttributes({
       'service.name': env['OTEL_SERVICE_NAME'] || 'embedql',
       'service.version': version,
     }),
     spanProcessors: [
       exporter === 'console'
         ? new sdk.SimpleSpanProcessor(new sdk.ConsoleSpanExporter())
-        : new sdk.BatchSpanProcessor(new OTLPTraceExporter(url === undefined ? {} : { url })),
+        : new sdk.BatchSpanProcessor(new otlp.OTLPTraceExporter(url === undefined ? {} : { url })),
     ],
   });
   const tracer = provider.getTracer('embedql', version);
-  const propagator = new W3CTraceContextPropagator();
+  const propagator = new core.W3CTraceContextPropagator();
   type Context = typeof ROOT_CONTEXT;
 
   return {
@@ -71,6 +69,26 @@ export async function createTracing(env: Environment): Promise<Tracing> {
     contextOf: (headers) => propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter),
     close: () => provider.shutdown(),
   };
+}
+
+/** OpenTelemetry's packages are optional dependencies. @throws EmbedQLError that says what to install. */
+async function loadOpenTelemetry() {
+  try {
+    return {
+      api: await import('@opentelemetry/api'),
+      core: await import('@opentelemetry/core'),
+      sdk: await import('@opentelemetry/sdk-trace-node'),
+      otlp: await import('@opentelemetry/exporter-trace-otlp-http'),
+      resources: await import('@opentelemetry/resources'),
+    };
+  } catch (error) {
+    throw new EmbedQLError(
+      'PROVIDER_NOT_CONFIGURED',
+      'Traces require packages that are not installed: run "npm i @opentelemetry/core @opentelemetry/resources ' +
+        '@opentelemetry/sdk-trace-node @opentelemetry/exporter-trace-otlp-http" and start again, or set OTEL_SDK_DISABLED=true.',
+      { cause: error },
+    );
+  }
 }
 
 /** Where traces go: the endpoint for traces as it is, or the common one with their path. */

@@ -36,9 +36,10 @@ const binaries = {
   'win32-arm64': ['onnxruntime.dll'],
 };
 const here = `${process.platform}-${process.arch}`;
-const platforms = process.argv.includes('--all')
-  ? Object.keys(binaries)
-  : Object.keys(binaries).filter((name) => name === here);
+const partsFile = path.join(dist, 'parts.json');
+const made = existsSync(partsFile) ? JSON.parse(readFileSync(partsFile, 'utf8')).platforms : [];
+const all = process.argv.includes('--all');
+const platforms = Object.keys(binaries).filter((name) => all || name === here || made.includes(name));
 
 const sources = ['scripts/build.mjs', 'src/index.ts', 'src/binding.ts', 'src/absent.ts', 'package.json'];
 const stamp = createHash('sha256')
@@ -127,5 +128,5 @@ function licences() {
     mkdirSync(path.dirname(to), { recursive: true });
     if (file) cpSync(path.join(folder, file), to);
   }
-  writeFileSync(path.join(dist, 'parts.json'), `${JSON.stringify({ versions, platforms }, null, 2)}\n`);
+  writeFileSync(partsFile, `${JSON.stringify({ versions, platforms }, null, 2)}\n`);
 }

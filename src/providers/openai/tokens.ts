@@ -1,12 +1,22 @@
 import { mapInSlices, sliceWhole } from '../text.ts';
 
-type Encoding = typeof import('gpt-tokenizer/encoding/cl100k_base');
+interface EncodeOptions {
+  allowedSpecial: Set<string>;
+  disallowedSpecial: Set<string>;
+}
+
+/** What is used of gpt-tokenizer's encoding. */
+interface Encoding {
+  countTokens(text: string, options: EncodeOptions): number;
+  decode(tokens: number[]): string;
+  encodeGenerator(text: string, options: EncodeOptions): Iterable<number[]>;
+}
 
 let encoding: Promise<Encoding> | undefined;
 
 /** Loads cl100k_base, the encoding of OpenAI's embedding models; some megabytes, so only once it is needed. */
 export function loadEncoding(): Promise<Encoding> {
-  encoding ??= import('gpt-tokenizer/encoding/cl100k_base');
+  encoding ??= import('#cl100k');
   return encoding;
 }
 
