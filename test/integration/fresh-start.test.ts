@@ -17,6 +17,7 @@ test('npm start builds what it needs, serves, and passes SIGTERM on, without any
     'tsconfig.json',
     'tsconfig.build.json',
     'packages',
+    'scripts',
     'src',
     'assets',
   ];
