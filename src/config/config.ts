@@ -64,7 +64,16 @@ export type Config = { readonly [Setting in keyof Variables]: ReturnType<Variabl
   readonly warnings: readonly string[];
 };
 
-/** A setting that cannot be used; the message is one line that names it and shows a good one. */
+/**
+ * A setting that cannot be used; the message is one line that names it and shows a good one.
+ *
+ * @example
+ * await createServer({ env }).catch((error) => {
+ *   if (!(error instanceof ConfigError)) throw error;
+ *   console.error(error.message);
+ *   process.exit(1);
+ * });
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }

@@ -10,6 +10,7 @@ export interface CachedVector {
   readonly truncated: boolean;
 }
 
+/** What the cache had of a text, and where. */
 export interface CacheHit extends CachedVector {
   readonly tier: CacheTier;
 }

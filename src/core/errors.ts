@@ -19,6 +19,12 @@ export const errorKinds = {
   PROVIDER_TIMEOUT: { status: 504, retryable: true },
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 
+/**
+ * What went wrong, as a word that stays.
+ *
+ * @example
+ * if (error instanceof EmbedQLError && error.code === 'MODEL_NOT_FOUND') console.error(error.message);
+ */
 export type ErrorCode = keyof typeof errorKinds;
 
 export const errorCodes = Object.keys(errorKinds) as readonly ErrorCode[];
@@ -37,6 +43,7 @@ export type OptionName =
 /** What the reader of a message calls an option: a variable of the environment, or the option's own name. */
 export type NameOption = (option: OptionName) => string;
 
+/** What an error may carry beside its code and message. */
 export interface ErrorDetails {
   /** Whether the same request may succeed later without a change. Default: what `errorKinds` says. */
   retryable?: boolean;

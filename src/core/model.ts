@@ -43,6 +43,7 @@ export interface ModelSpec {
   readonly options?: unknown;
 }
 
+/** How a model is at this moment. */
 export interface ModelStatus {
   /** Whether it can be asked at all. */
   readonly available: boolean;
@@ -63,6 +64,7 @@ export interface FittedText {
   readonly truncated: boolean;
 }
 
+/** What a provider gives for a text. */
 export interface EmbeddedText {
   /** `dimension` finite numbers. */
   readonly vector: Float32Array;

@@ -17,7 +17,12 @@ export interface Log {
   isLevelEnabled(level: string): boolean;
 }
 
-/** A log as others bring it: pino's, `console`, or anything else with these four methods. */
+/**
+ * A log as others bring it: pino's, `console`, or anything else with these four methods.
+ *
+ * @example
+ * await createEmbedder({ models, log: pino({ level: 'warn' }) });
+ */
 export interface Logger {
   debug(fields: object | string, message?: string): void;
   info(fields: object | string, message?: string): void;

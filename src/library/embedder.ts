@@ -96,6 +96,14 @@ export interface ModelInfo {
 /**
  * Texts in, vectors out. Calls that come together share provider calls, a text that is asked for twice is computed
  * once, and what was computed before comes out of the cache.
+ *
+ * @example
+ * ```ts
+ * async function index(embedder: Embedder, titles: readonly string[]) {
+ *   // One provider call for all of them, wherever they are asked for.
+ *   return Promise.all(titles.map((title) => embedder.embed(title)));
+ * }
+ * ```
  */
 export interface Embedder {
   /**
