@@ -4,8 +4,7 @@ import { KeyBudgets } from './admission/key-budgets.ts';
 import { createAuthenticate } from './admission/keys.ts';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
-import { connectRedis } from './cache/redis/commands.ts';
-import { budgetWaitMs, connectBudgets } from './cache/redis/connect.ts';
+import { budgetWaitMs, forServing, linkBudgets, linkRedis } from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
 import { TieredCache } from './cache/tiers.ts';
 import type { Config } from './config/config.ts';
@@ -112,9 +111,16 @@ export async function createApp({
     windowMs: config.batchWindowMs,
     queueLimit: config.queueLimit,
     tracer: tracing.tracer,
+    cacheWaitMs: waitMs,
+    log,
   });
-  const budgetRedis = config.keyLimits.size > 0 ? connectBudgets(config.redisUrls) : undefined;
-  const budgets = new KeyBudgets(config.keyLimits, budgetRedis, (...charge) => prometheus.charged(...charge));
+  const budgetRedis = config.keyLimits.size > 0 ? linkBudgets(config.redisUrls) : undefined;
+  const budgets = new KeyBudgets({
+    limits: config.keyLimits,
+    redis: budgetRedis,
+    holdMs: config.providerTimeoutMs * (config.providerRetries + 1) + budgetHoldMarginMs,
+    onCharge: (...charge) => prometheus.charged(...charge),
+  });
   const stopping = new AbortController();
   const services: Services = {
     catalogue,
@@ -195,7 +201,7 @@ export async function createApp({
     stopping.abort();
     await Promise.all([server.close(config.drainMs), dispatch.drain(config.drainMs)]);
     address = undefined;
-    budgetRedis?.disconnect();
+    budgetRedis?.close();
     await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
   };
 
@@ -224,6 +230,9 @@ export async function createApp({
   };
 }
 
+/** Milliseconds that money stays set aside beyond the longest that a provider can take. */
+const budgetHoldMarginMs = 60_000;
+
 /** Milliseconds that the start waits for Redis, so that the first requests find it. It starts without, too. */
 const redisStartMs = 1_000;
 
@@ -237,7 +246,7 @@ function createCache(
   if (!config.cache) return { cache: noCache };
   const memory = new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds });
   if (config.redisUrls.length === 0) return { cache: memory };
-  const redis = new RedisTier(connectRedis(config.redisUrls), { ttlSeconds, waitMs, events, log });
+  const redis = new RedisTier(linkRedis(config.redisUrls, forServing), { ttlSeconds, waitMs, events, log });
   return { cache: new TieredCache(memory, redis), redis };
 }
 

@@ -43,7 +43,7 @@ export class Admission {
     let mostTokens = 0;
     for (const { text } of requests) mostTokens += text.length * 3;
     const fewTokens = mostTokens <= this.#limits.maxTokens;
-    if (requests.length === 0 || (fewTokens && !this.#budgets.limits(payer.key))) {
+    if (requests.length === 0 || (fewTokens && !this.#budgets.limitsTexts(payer.key))) {
       this.#events.admitted(payer.key, requests.length);
       return;
     }
@@ -66,7 +66,7 @@ export class Admission {
           { hint: 'maxTokens' },
         ),
       );
-    const refusal = await this.#budgets.take(payer, requests.length);
+    const refusal = await this.#budgets.take(payer.key, requests.length);
     if (refusal) this.#refuse(payer, refusal);
     this.#events.admitted(payer.key, requests.length);
   }

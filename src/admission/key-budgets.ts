@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -6,19 +5,35 @@ import {
   type RateLimiterRes,
 } from 'rate-limiter-flexible';
 import { EmbedQLError } from '../core/errors.ts';
-import type { Payer } from '../core/request.ts';
+import type { Payer, Reservation } from '../core/request.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
-
-/** Money is counted in whole billionths of a dollar, so that a million small costs lose nothing to rounding. */
-const nanosPerUsd = 1e9;
+import { type MoneyHold, type MoneyStore, memoryMoney, nanosPerUsd } from './money.ts';
+import { redisMoney, type SharedRedis } from './redis-money.ts';
 
 /** Told of what a key was charged. */
 export type ChargeEvent = (key: string, usd: number, tokens: number) => void;
 
+export interface KeyBudgetsOptions {
+  limits: KeyLimits;
+  /** Where replicas share what their keys have had. Default: this process counts for itself. */
+  redis?: SharedRedis | undefined;
+  /** Milliseconds after which money that a dead process has set aside is free again. */
+  holdMs: number;
+  onCharge: ChargeEvent;
+}
+
 interface Limiters {
   limit: KeyLimit;
   texts: RateLimiterAbstract | undefined;
-  nanos: RateLimiterAbstract | undefined;
+  /** The connection that it was made for. */
+  client: unknown;
+}
+
+/** Money that is asked for in one moment. */
+interface Asked {
+  nanos: number;
+  resolve(reservation: Reservation): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -26,61 +41,38 @@ interface Limiters {
  * this process where there is none, or while it is away.
  */
 export class KeyBudgets {
-  readonly #limits: KeyLimits;
-  readonly #redis: Redis | Cluster | undefined;
-  readonly #onCharge: ChargeEvent;
+  readonly #options: KeyBudgetsOptions;
   readonly #limiters = new Map<string, Limiters>();
+  readonly #memory = memoryMoney();
+  readonly #shared: MoneyStore | undefined;
+  /** By key. */
+  readonly #asked = new Map<string, Asked[]>();
 
-  constructor(limits: KeyLimits, redis: Redis | Cluster | undefined, onCharge: ChargeEvent) {
-    this.#limits = limits;
-    this.#redis = redis;
-    this.#onCharge = onCharge;
+  constructor(options: KeyBudgetsOptions) {
+    this.#options = options;
+    this.#shared = options.redis && redisMoney(options.redis, options.holdMs);
   }
 
-  /** Whether a key has any limit. */
-  limits(key: string): boolean {
-    return this.#limitOf(key) !== undefined;
+  /** Whether the number of texts of a key is limited. */
+  limitsTexts(key: string): boolean {
+    return this.#limitOf(key)?.textsPerMinute !== undefined;
   }
 
+  /** Who pays with this key. Where its money is limited, all that may be spent is set aside before. */
   payer(key: string): Payer {
-    const charge = (usd: number, tokens: number) => {
-      this.#onCharge(key, usd, tokens);
-      const nanos = Math.round(usd * nanosPerUsd);
-      // Lost where even the memory fails, which it does not; never a reason to fail an answer.
-      if (nanos > 0)
-        this.#limitersOf(key)
-          ?.nanos?.penalty(key, nanos)
-          .catch(() => {});
+    const usdPerDay = this.#limitOf(key)?.usdPerDay;
+    return {
+      key,
+      charged: (usd, tokens) => this.#options.onCharge(key, usd, tokens),
+      ...(usdPerDay === undefined ? {} : { reserve: (usd: number) => this.#reserve(key, usdPerDay, usd) }),
     };
-    return { key, refusal: undefined, charge };
   }
 
-  /**
-   * Takes `texts` out of the minute's budget, and finds out whether the day's money is spent: then only what costs
-   * nothing is left, and the payer says so. @returns why the texts may not be had.
-   */
-  async take(payer: Payer, texts: number): Promise<EmbedQLError | undefined> {
-    const limiters = this.#limitersOf(payer.key);
-    if (!limiters) return undefined;
-    const [refusal, spent] = await Promise.all([
-      this.#takeTexts(limiters, payer.key, texts),
-      limiters.nanos?.get(payer.key),
-    ]);
-    const { usdPerDay } = limiters.limit;
-    if (spent && usdPerDay !== undefined && spent.consumedPoints >= usdPerDay * nanosPerUsd) {
-      payer.refusal = limited(
-        `The key ${payer.key} has spent its ${usdPerDay} USD for the day; what is cached it still gets.`,
-        spent.msBeforeNext,
-      );
-    }
-    return refusal;
-  }
-
-  async #takeTexts(
-    { limit: { textsPerMinute }, texts: limiter }: Limiters,
-    key: string,
-    texts: number,
-  ): Promise<EmbedQLError | undefined> {
+  /** Takes `texts` out of the minute's budget. @returns why they may not be had */
+  async take(key: string, texts: number): Promise<EmbedQLError | undefined> {
+    const limiters = this.#limitersOf(key);
+    const limiter = limiters?.texts;
+    const textsPerMinute = limiters?.limit.textsPerMinute;
     if (!limiter || textsPerMinute === undefined) return undefined;
     if (texts > textsPerMinute)
       return new EmbedQLError(
@@ -101,36 +93,90 @@ export class KeyBudgets {
     }
   }
 
+  /** What is asked for in one moment travels together. */
+  #reserve(key: string, usdPerDay: number, usd: number): Promise<Reservation> {
+    return new Promise((resolve, reject) => {
+      const asked = this.#asked.get(key) ?? [];
+      asked.push({ nanos: Math.ceil(usd * nanosPerUsd), resolve, reject });
+      if (asked.length > 1) return;
+      this.#asked.set(key, asked);
+      queueMicrotask(() => {
+        this.#asked.delete(key);
+        void this.#hold(key, usdPerDay, asked);
+      });
+    });
+  }
+
+  /** Never rejects: everybody who asked is told. */
+  async #hold(key: string, usdPerDay: number, asked: readonly Asked[]): Promise<void> {
+    try {
+      const hold = await this.#holdSomewhere(key, usdPerDay * nanosPerUsd, asked);
+      const refusal = limited(
+        `The key ${key} has spent its ${usdPerDay} USD for the day, or what is left is less than this can cost; what is cached it still gets.`,
+        untilMidnightMs(),
+      );
+      for (const [i, { nanos, resolve, reject }] of asked.entries()) {
+        if (i >= hold.granted) reject(refusal);
+        else
+          resolve({
+            settle: (usd) => hold.settle(nanos, Math.round(usd * nanosPerUsd)),
+            release: () => hold.settle(nanos, 0),
+          });
+      }
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
+  }
+
+  async #holdSomewhere(key: string, limit: number, asked: readonly Asked[]): Promise<MoneyHold> {
+    const request = { key, day: today(), limit, amounts: asked.map(({ nanos }) => nanos) };
+    try {
+      if (this.#shared) return await this.#shared.hold(request);
+    } catch {
+      // Away, which the cache has told: this process counts for itself until it is back.
+    }
+    return this.#memory.hold(request);
+  }
+
   #limitOf(key: string): KeyLimit | undefined {
-    return this.#limits.get(key) ?? this.#limits.get('*');
+    const { limits } = this.#options;
+    return limits.get(key) ?? limits.get('*');
   }
 
   #limitersOf(key: string): Limiters | undefined {
+    const client = this.#options.redis?.client;
     const known = this.#limiters.get(key);
-    if (known) return known;
+    if (known && known.client === client) return known;
     const limit = this.#limitOf(key);
     if (!limit) return undefined;
-    const { textsPerMinute, usdPerDay } = limit;
-    const limiters: Limiters = {
-      limit,
-      texts: textsPerMinute === undefined ? undefined : this.#limiter('minute', textsPerMinute, 60),
-      nanos: usdPerDay === undefined ? undefined : this.#limiter('day', usdPerDay * nanosPerUsd, 86_400),
-    };
+    const { textsPerMinute } = limit;
+    const texts = textsPerMinute === undefined ? undefined : this.#limiter(textsPerMinute, client);
+    const limiters: Limiters = { limit, texts, client };
     this.#limiters.set(key, limiters);
     return limiters;
   }
 
-  #limiter(window: string, points: number, duration: number): RateLimiterAbstract {
-    const options = { keyPrefix: `embed:limit:${window}`, points, duration };
+  #limiter(points: number, client: SharedRedis['client'] | undefined): RateLimiterAbstract {
+    const options = { keyPrefix: '{embedql}:limit:minute', points, duration: 60 };
     const memory = new RateLimiterMemory(options);
-    if (!this.#redis) return memory;
+    if (!client) return memory;
     return new RateLimiterRedis({
       ...options,
-      storeClient: this.#redis,
+      storeClient: client,
       rejectIfRedisNotReady: true,
       insuranceLimiter: memory,
     });
   }
+}
+
+const dayMs = 86_400_000;
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
+function untilMidnightMs(): number {
+  return dayMs - (Date.now() % dayMs);
 }
 
 function limited(message: string, retryAfterMs: number): EmbedQLError {

@@ -24,8 +24,8 @@ export function encodeVector({ vector, tokens, truncated, writtenAt }: StoredVec
   value.writeUInt8(formatVersion, 0);
   value.writeUInt8(truncated ? truncatedFlag : 0, 1);
   value.writeUInt32LE(vector.length, 4);
-  value.writeUInt32LE(tokens, 8);
-  value.writeUInt32LE(writtenAt, 12);
+  value.writeUInt32LE(Math.min(tokens, 0xffff_ffff), 8);
+  value.writeUInt32LE(Math.min(writtenAt, 0xffff_ffff), 12);
   vectorToBytes(vector).copy(value, headerBytes);
   value.writeUInt32LE(checksumOf(value), checksumOffset);
   return value;

@@ -15,6 +15,7 @@ const overheadBytes = 400;
 export class MemoryCache implements Cache {
   readonly backend = 'memory';
   readonly degraded = false;
+  readonly peeksEverything = true;
   readonly #entries: LRUCache<string, CacheHit>;
   readonly #ttlMs: number;
 

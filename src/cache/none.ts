@@ -4,6 +4,7 @@ import type { Cache } from '../core/cache.ts';
 export const noCache: Cache = {
   backend: 'none',
   degraded: false,
+  peeksEverything: true,
   peek: () => undefined,
   getMany: async (keys) => keys.map(() => undefined),
   setMany: () => {},

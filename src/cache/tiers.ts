@@ -1,4 +1,5 @@
-import type { Cache, CacheBackend, CachedVector, CacheHit } from '../core/cache.ts';
+import type { Cache, CachedVector, CacheHit, Claimed } from '../core/cache.ts';
+import type { StoredVector } from './codec.ts';
 import type { MemoryCache } from './memory.ts';
 import type { RedisTier } from './redis/redis-tier.ts';
 
@@ -12,7 +13,7 @@ export class TieredCache implements Cache {
     this.#redis = redis;
   }
 
-  get backend(): CacheBackend {
+  get backend(): string {
     return this.#redis.available ? 'redis' : 'memory';
   }
 
@@ -24,14 +25,23 @@ export class TieredCache implements Cache {
     return this.#memory.peek(key);
   }
 
-  async getMany(keys: readonly string[]): Promise<Array<CacheHit | undefined>> {
-    const found = await this.#redis.getMany(keys);
-    return found.map((stored, i) => {
-      if (!stored) return undefined;
-      const { writtenAt, ...value } = stored;
-      this.#memory.keep(keys[i]!, value, writtenAt);
-      return { ...value, tier: 'redis' };
-    });
+  async getMany(keys: readonly string[], waitMs?: number): Promise<Array<CacheHit | undefined>> {
+    const found = await this.#redis.getMany(keys, waitMs);
+    return found.map((stored, i) => stored && this.#keep(keys[i]!, stored));
+  }
+
+  async claimMany(keys: readonly string[], waitMs: number): Promise<Claimed[]> {
+    const found = await this.#redis.claimMany(keys, waitMs);
+    return found.map((stored, i) => (typeof stored === 'object' ? this.#keep(keys[i]!, stored) : stored));
+  }
+
+  release(keys: readonly string[]): void {
+    this.#redis.release(keys);
+  }
+
+  #keep(key: string, { writtenAt, ...value }: StoredVector): CacheHit {
+    this.#memory.keep(key, value, writtenAt);
+    return { ...value, tier: 'redis' };
   }
 
   setMany(entries: ReadonlyArray<readonly [string, CachedVector]>): void {

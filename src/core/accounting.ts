@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import type { CacheTier, EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
+import type { EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
 import type { ModelSpec } from './model.ts';
 
 /** Figures of one model, or of all together. */
@@ -7,8 +7,8 @@ export interface Figures {
   /** Vectors that a provider computed. */
   generated: number;
   cacheHits: number;
-  /** Of the hits, those that came from Redis. */
-  redisHits: number;
+  /** The same by the tier that had them. */
+  hitsByTier: ReadonlyMap<string, number>;
   cacheMisses: number;
   /** Tokens that providers charged for. */
   tokens: number;
@@ -37,15 +37,19 @@ export interface Snapshot extends Figures {
   operationMs: number;
   /** Fields and entries that failed, by code, the most frequent first. */
   errors: Array<{ code: ErrorCode; count: number }>;
-  byModel: Array<Figures & { model: string }>;
+  byModel: ModelFigures[];
 }
 
-type Tally = Omit<Figures, 'costUsd' | 'costSavedUsd'>;
+export interface ModelFigures extends Figures {
+  model: string;
+}
+
+type Tally = Omit<Figures, 'costUsd' | 'costSavedUsd' | 'hitsByTier'> & { hitsByTier: Map<string, number> };
 
 const emptyTally = (): Tally => ({
   generated: 0,
   cacheHits: 0,
-  redisHits: 0,
+  hitsByTier: new Map(),
   cacheMisses: 0,
   tokens: 0,
   savedTokens: 0,
@@ -77,10 +81,10 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
   }
 
-  cacheHits(model: string, tier: CacheTier, texts: number, tokens: number): void {
+  cacheHits(model: string, tier: string, texts: number, tokens: number): void {
     const tally = this.#tally(model);
     tally.cacheHits += texts;
-    if (tier === 'redis') tally.redisHits += texts;
+    add(tally.hitsByTier, tier, texts);
     tally.savedTokens += tokens;
   }
 
@@ -120,9 +124,11 @@ export class Accounting implements EmbedderEvents, OperationEvents {
 
   snapshot(): Snapshot {
     const byModel = [...this.#tallies].map(([model, tally]) => ({ model, ...this.#priced(model, tally) }));
-    const total: Figures = { ...emptyTally(), costUsd: 0, costSavedUsd: 0 };
-    for (const { model: _, ...figures } of byModel) {
-      for (const name of Object.keys(figures) as Array<keyof Figures>) total[name] += figures[name];
+    const hitsByTier = new Map<string, number>();
+    const total = { ...emptyTally(), costUsd: 0, costSavedUsd: 0, hitsByTier };
+    for (const { model: _, hitsByTier: hits, ...figures } of byModel) {
+      for (const name of Object.keys(figures) as Array<keyof typeof figures>) total[name] += figures[name];
+      for (const [tier, texts] of hits) add(hitsByTier, tier, texts);
     }
     return {
       ...total,
@@ -156,6 +162,15 @@ export class Accounting implements EmbedderEvents, OperationEvents {
 
   #priced(model: string, tally: Tally): Figures {
     const spec = this.#prices.get(model) ?? { costPer1kTokens: null };
-    return { ...tally, costUsd: costOf(tally.tokens, spec), costSavedUsd: costOf(tally.savedTokens, spec) };
+    return {
+      ...tally,
+      hitsByTier: new Map(tally.hitsByTier),
+      costUsd: costOf(tally.tokens, spec),
+      costSavedUsd: costOf(tally.savedTokens, spec),
+    };
   }
+}
+
+function add(counts: Map<string, number>, name: string, count: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + count);
 }

@@ -1,5 +1,4 @@
 import * as crypto from 'node:crypto';
-import type { CacheTier } from './events.ts';
 import type { TextKind } from './model.ts';
 
 /** What the cache keeps of a text: everything an answer needs. */
@@ -12,11 +11,12 @@ export interface CachedVector {
 
 /** What the cache had of a text, and where. */
 export interface CacheHit extends CachedVector {
-  readonly tier: CacheTier;
+  /** Which part of the cache had it: a name for figures, such as `memory`. */
+  readonly tier: string;
 }
 
-/** What serves at the moment. */
-export type CacheBackend = 'redis' | 'memory' | 'none';
+/** What a look further gives for one key: what is there, else who computes it; undefined where nobody knows. */
+export type Claimed = CacheHit | 'ours' | 'theirs' | undefined;
 
 /**
  * What the core asks of a cache. A cache never fails and never keeps anybody waiting for long: what it
@@ -27,14 +27,25 @@ export type CacheBackend = 'redis' | 'memory' | 'none';
  * const [hit, miss] = await cache.getMany([key, otherKey]);
  */
 export interface Cache {
-  readonly backend: CacheBackend;
+  /** The name of what serves at the moment, for people; `none` where nothing is kept. */
+  readonly backend: string;
   /** Whether a tier that should be there is away. */
   readonly degraded: boolean;
+  /** True where `peek` sees all there is, so that looking further would be in vain. */
+  readonly peeksEverything?: boolean;
   /** A look at what is at hand without waiting. */
   peek(key: string): CacheHit | undefined;
-  /** Looks further, in one round trip for all keys. Same length and order as `keys`. */
-  getMany(keys: readonly string[]): Promise<Array<CacheHit | undefined>>;
-  /** Keeps vectors, in one round trip. Returns at once; nobody waits for the writing. */
+  /** Looks further, in one round trip for all keys. Same length and order as `keys`. @param waitMs at the most */
+  getMany(keys: readonly string[], waitMs?: number): Promise<Array<CacheHit | undefined>>;
+  /**
+   * For a cache that several processes share: looks further, and in the same round trip says that this process computes
+   * what is not there and what nobody else computes (`ours`). The claim lives until the value is set, the key is released, or
+   * this process is gone.
+   */
+  claimMany?(keys: readonly string[], waitMs: number): Promise<Claimed[]>;
+  /** Gives claims back whose values were not computed. Returns at once. */
+  release?(keys: readonly string[]): void;
+  /** Keeps vectors, in one round trip, and ends the claims on them. Returns at once; nobody waits for the writing. */
   setMany(entries: ReadonlyArray<readonly [key: string, value: CachedVector]>): void;
   /** Resolves once what was to be kept has been written, or has been given up. */
   flush(): Promise<void>;

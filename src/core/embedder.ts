@@ -1,24 +1,42 @@
-import type { Cache } from './cache.ts';
 import type { Catalogue } from './catalogue.ts';
+import { systemClock } from './clock.ts';
 import type { EmbedQLError } from './errors.ts';
-import type { EmbedderEvents } from './events.ts';
+import { Flights, type FlightsOptions } from './flights.ts';
 import type { EmbeddingModel } from './model.ts';
-import { Pipeline, type PipelineOptions } from './pipeline.ts';
 import type { Answer, ModelRequest, Operation } from './request.ts';
+import { silentLog } from './surroundings.ts';
+import { noTracer } from './tracing.ts';
 
-export interface EmbedderOptions extends PipelineOptions {
+type FlightSettings = Omit<FlightsOptions, 'model' | 'tracer' | 'clock' | 'log' | 'cacheWaitMs'>;
+
+export interface EmbedderOptions extends FlightSettings {
   catalogue: Catalogue;
-  cache: Cache;
-  events: EmbedderEvents;
+  /** Milliseconds that an operation may wait for the cache in all. Default: 240. */
+  cacheWaitMs?: number;
+  /** Default: nobody follows. */
+  tracer?: FlightsOptions['tracer'];
+  /** Default: the real time. */
+  clock?: FlightsOptions['clock'];
+  /** Default: nothing is logged. */
+  log?: FlightsOptions['log'];
 }
 
 /** The one place that every door leads to: texts in, vectors out. */
 export class Embedder {
-  readonly #pipelines: ReadonlyMap<EmbeddingModel, Pipeline>;
+  readonly #flights: ReadonlyMap<EmbeddingModel, Flights>;
 
-  constructor({ catalogue, cache, events, ...options }: EmbedderOptions) {
-    this.#pipelines = new Map(
-      catalogue.all().map((model) => [model, new Pipeline(model, cache, events, options)]),
+  constructor({
+    catalogue,
+    cacheWaitMs = 240,
+    tracer = noTracer,
+    clock = systemClock,
+    log = silentLog,
+    ...options
+  }: EmbedderOptions) {
+    this.#flights = new Map(
+      catalogue
+        .all()
+        .map((model) => [model, new Flights({ ...options, model, cacheWaitMs, tracer, clock, log })]),
     );
   }
 
@@ -39,8 +57,8 @@ export class Embedder {
     const answers: Array<Answer | EmbedQLError> = new Array(requests.length);
     await Promise.all(
       [...places].map(async ([model, indexes]) => {
-        const pipeline = this.#pipelines.get(model)!;
-        const outcomes = await pipeline.embed(
+        const flights = this.#flights.get(model)!;
+        const outcomes = await flights.embed(
           indexes.map((i) => requests[i]!),
           operation,
         );
@@ -52,7 +70,7 @@ export class Embedder {
 
   /** Texts that wait for each model. */
   queueDepths(): Array<{ model: string; texts: number }> {
-    return [...this.#pipelines].map(([model, { queueDepth }]) => ({
+    return [...this.#flights].map(([model, { queueDepth }]) => ({
       model: model.spec.name,
       texts: queueDepth,
     }));

@@ -92,10 +92,27 @@ export class InputRefusedError extends EmbedQLError {
 }
 
 /**
+ * A provider's failure to answer a call (HTTP 5xx). It may pass; where it stays, one text of the call may be why, so the
+ * batch is worth splitting.
+ */
+export class ServerFailedError extends EmbedQLError {
+  /** Whether the provider as a whole is likely to be down, as opposed to one that cannot answer this call. */
+  readonly isOutage: boolean;
+
+  constructor(message: string, isOutage: boolean, details: ErrorDetails = {}) {
+    super('PROVIDER_ERROR', message, { retryable: true, ...details });
+    this.isOutage = isOutage;
+  }
+}
+
+/**
  * Makes `instanceof` true for the objects of every copy of this package in the process: a plug-in may have one of its own.
  * Subclasses keep the ordinary meaning.
  */
-function acrossCopies(branded: typeof EmbedQLError | typeof InputRefusedError, brand: symbol): void {
+function acrossCopies(
+  branded: typeof EmbedQLError | typeof InputRefusedError | typeof ServerFailedError,
+  brand: symbol,
+): void {
   Object.defineProperty(branded.prototype, brand, { value: true });
   Object.defineProperty(branded, Symbol.hasInstance, {
     value(this: unknown, value: unknown): boolean {
@@ -107,6 +124,7 @@ function acrossCopies(branded: typeof EmbedQLError | typeof InputRefusedError, b
 
 acrossCopies(EmbedQLError, Symbol.for('embedql.error'));
 acrossCopies(InputRefusedError, Symbol.for('embedql.input-refused'));
+acrossCopies(ServerFailedError, Symbol.for('embedql.server-failed'));
 
 /** The message with its option called as the reader knows it. It stands last where it is named more than once. */
 export function describeError({ message, hint }: EmbedQLError, nameOption: NameOption): string {

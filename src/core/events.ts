@@ -1,7 +1,5 @@
 import type { ErrorCode } from './errors.ts';
 
-export type CacheTier = 'memory' | 'redis';
-
 export interface ProviderCall {
   model: string;
   /** Texts in the call. */
@@ -13,7 +11,7 @@ export interface ProviderCall {
 /** What happens in the core, told as it happens; accounting and telemetry listen. */
 export interface EmbedderEvents {
   /** Texts were answered from the cache; `tokens` is what the provider would have charged for them. */
-  cacheHits(model: string, tier: CacheTier, texts: number, tokens: number): void;
+  cacheHits(model: string, tier: string, texts: number, tokens: number): void;
   /** Texts looked up and not found, whose computation was started. */
   cacheMisses(model: string, texts: number): void;
   /** Texts that joined a computation that was under way already. */

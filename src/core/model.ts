@@ -72,6 +72,12 @@ export interface EmbeddedText {
   readonly tokens: number;
 }
 
+/** How one call is to be made. */
+export interface EmbedCallOptions {
+  /** False gives up at the first failure of the server (ServerFailedError). Default: true. */
+  retryServerFailures?: boolean;
+}
+
 /**
  * One model, dependable: all that the core knows of providers. Its calls have been retried where that helps.
  *
@@ -86,6 +92,8 @@ export interface EmbeddingModel {
   readonly concurrency: number;
   /** The longest that an operation may wait for this model, in milliseconds. Default: no limit. */
   readonly deadlineMs?: number | undefined;
+  /** Whether it embeds queries differently from documents in other ways than by prefixes. Default: false. */
+  readonly distinguishesKinds?: boolean;
   status(): ModelStatus;
   /**
    * What names the weights in the cache: two that give different vectors must never say the same.
@@ -100,6 +108,6 @@ export interface EmbeddingModel {
    * One provider call, retries included: vectors in the order of `texts`, complete and checked.
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise.
    */
-  embed(texts: readonly string[]): Promise<EmbeddedText[]>;
+  embed(texts: readonly string[], options?: EmbedCallOptions): Promise<EmbeddedText[]>;
   close(): Promise<void>;
 }

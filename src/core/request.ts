@@ -1,6 +1,4 @@
 import type { CachedVector } from './cache.ts';
-import type { EmbedQLError } from './errors.ts';
-import type { CacheTier } from './events.ts';
 import type { EmbeddingModel, TextKind } from './model.ts';
 import type { TraceContext } from './tracing.ts';
 
@@ -16,7 +14,8 @@ export interface TextRequest {
 }
 
 export interface Answer extends CachedVector {
-  readonly source: CacheTier | 'provider';
+  /** The name of the cache tier that had it, or `provider`. */
+  readonly source: string;
   /** Which provider call it came from; texts of the same call have the same. Undefined out of the cache. */
   readonly call?: object | undefined;
   /** USD that this request caused; 0 for a cache hit and for those who joined somebody else's. */
@@ -34,14 +33,26 @@ export interface EmbedRequest extends ModelRequest {
   readonly dedupeKey: string;
 }
 
+/** Money that was set aside. One of the two is called, once. */
+export interface Reservation {
+  /** It has been spent, or less, or a little more. @param usd what was charged */
+  settle(usd: number): void;
+  /** It is not needed. */
+  release(): void;
+}
+
 /** Who pays for what an operation has computed. */
 export interface Payer {
   /** The name of the key that was shown. */
   readonly key: string;
-  /** Why nothing that costs money may be computed any more; what is cached still may be given. */
-  refusal: EmbedQLError | undefined;
-  /** The provider charged for a text of this payer. Told also when the one who asked has gone. */
-  charge(usd: number, tokens: number): void;
+  /**
+   * Sets money aside before it is spent. Left out where there is no limit to it.
+   * @param usd the most that a text can cost
+   * @throws (rejects) EmbedQLError RATE_LIMITED where it is more than is left
+   */
+  reserve?(usd: number): Promise<Reservation>;
+  /** A text was charged to this payer, who is the first that asked for it and was still there. */
+  charged(usd: number, tokens: number): void;
 }
 
 /** Those who ask together. */

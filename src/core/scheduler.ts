@@ -1,30 +1,28 @@
+import type { BatchLimit } from './batch-limit.ts';
+import type { Clock } from './clock.ts';
 import { EmbedQLError } from './errors.ts';
-import { type BatchLimits, FairQueue, type Queued } from './queue.ts';
-import type { Started } from './single-flight.ts';
+import type { Places } from './places.ts';
+import { FairQueue, type Queued } from './queue.ts';
 
-/** A text that wants to be sent. */
+/** A text that is to be sent. */
 export interface Task extends Queued {
   readonly text: string;
 }
 
-export interface SchedulerOptions<T extends Task, Value> {
+export interface SchedulerOptions<T extends Task> {
   /** For error messages. */
   model: string;
-  limits: BatchLimits;
+  /** What one batch may carry. */
+  limits: BatchLimit;
   /** Milliseconds that a text may be held to fill a batch; 0 sends at the end of the tick. */
   windowMs: number;
-  /** Batches in flight at the same time. */
-  concurrency(): number;
+  /** Calls that may be in flight. Batches are taken out of the queue only while one more may be. */
+  places: Places;
   /** Texts that may wait; one more is refused. */
   queueLimit: number;
-  /** Sends one batch. The outcomes are in the order of `batch`; it must not reject. */
-  send(batch: readonly T[]): Promise<Array<Value | Error>>;
-}
-
-interface Entry<T extends Task, Value> extends Queued {
-  task: T;
-  resolve(value: Value): void;
-  reject(error: Error): void;
+  clock: Clock;
+  /** Sends one batch; takes its place before it returns. Must not reject. */
+  send(batch: readonly T[]): Promise<void>;
 }
 
 /**
@@ -36,10 +34,9 @@ const extensions = 16;
 const extensionMs = 1;
 
 /** Turns texts of many operations into few batches; one for each model, for the whole process. */
-export class Scheduler<T extends Task, Value> {
-  readonly #options: SchedulerOptions<T, Value>;
-  readonly #queue = new FairQueue<Entry<T, Value>>();
-  #inFlight = 0;
+export class Scheduler<T extends Task> {
+  readonly #options: SchedulerOptions<T>;
+  readonly #queue = new FairQueue<T>();
   /** A window is open: what waits will be sent when it closes. */
   #windowOpen = false;
   /** The window has closed and texts wait only for a free place at the provider. */
@@ -48,8 +45,9 @@ export class Scheduler<T extends Task, Value> {
   /** How long a batch takes, smoothed; for `retryAfterMs`. */
   #batchMs = 100;
 
-  constructor(options: SchedulerOptions<T, Value>) {
+  constructor(options: SchedulerOptions<T>) {
     this.#options = options;
+    options.places.onFree(() => (this.#due ? this.#dispatch() : this.#sendFull()));
   }
 
   /** Texts that wait. */
@@ -57,61 +55,53 @@ export class Scheduler<T extends Task, Value> {
     return this.#queue.size;
   }
 
-  /** Puts a text in line. `cancel` takes it out again while it has not been sent. */
-  submit(task: T): Started<Value> {
-    if (this.#queue.size >= this.#options.queueLimit) {
-      return { result: Promise.reject(this.#overloaded()), cancel: () => true };
-    }
-    let entry: Entry<T, Value>;
-    const result = new Promise<Value>((resolve, reject) => {
-      const { group, maxBatchSize, maxTokens } = task;
-      entry = { task, group, maxBatchSize, maxTokens, resolve, reject };
-    });
-    this.#queue.add(entry!);
+  /** Puts a text in line. @throws EmbedQLError OVERLOADED where the queue is full */
+  submit(task: T): void {
+    if (this.#queue.size >= this.#options.queueLimit) throw this.#overloaded();
+    this.#queue.add(task);
     this.#arrivals += 1;
     this.#arrange();
-    return {
-      result,
-      cancel: () => {
-        const waiting = this.#queue.remove(entry);
-        if (waiting) entry.reject(new Error('cancelled before it was sent'));
-        return waiting;
-      },
-    };
+  }
+
+  /** Takes a text out of the line again. @returns false where it has been sent already */
+  cancel(task: T): boolean {
+    return this.#queue.remove(task);
   }
 
   #overloaded(): EmbedQLError {
-    const batches = Math.ceil(this.#queue.size / this.#options.limits.size);
-    const retryAfterMs = Math.ceil((batches / Math.max(1, this.#options.concurrency())) * this.#batchMs);
+    const { model, places } = this.#options;
+    const batches = Math.ceil(this.#queue.size / this.#options.limits.current.size);
+    const retryAfterMs = Math.ceil((batches / Math.max(1, places.limit)) * this.#batchMs);
     return new EmbedQLError(
       'OVERLOADED',
-      `Too many texts are waiting for ${this.#options.model}; try again in ${retryAfterMs} ms or raise queueLimit.`,
+      `Too many texts are waiting for ${model}; try again in ${retryAfterMs} ms or raise queueLimit.`,
       { hint: 'queueLimit', retryable: true, retryAfterMs },
     );
   }
 
   #arrange(): void {
     if (this.#due) return;
+    const { clock, windowMs } = this.#options;
     if (this.#windowOpen) {
       // A full batch gains nothing by waiting. Sent in a microtask, so that those of the same moment
       // who come after are seen before places are given out.
-      if (this.#queue.hasFullBatch(this.#options.limits)) queueMicrotask(() => this.#sendFull());
+      if (this.#queue.hasFullBatch(this.#options.limits.current)) queueMicrotask(() => this.#sendFull());
       return;
     }
     this.#windowOpen = true;
     const opening = this.#arrivals;
-    const { windowMs } = this.#options;
-    if (windowMs === 0) setImmediate(() => this.#closeWindow());
-    else setTimeout(() => this.#prolong(opening, extensions), windowMs);
+    if (windowMs === 0) clock.soon(() => this.#closeWindow());
+    else clock.after(windowMs, () => this.#prolong(opening, extensions));
   }
 
   /** The window is over; wait on only while more texts keep coming in. */
   #prolong(seen: number, left: number): void {
-    // After what has reached the machine already has been read.
-    setImmediate(() => {
+    const { clock } = this.#options;
+    // Pending socket reads first: what they bring belongs to the same burst.
+    clock.soon(() => {
       const arrivals = this.#arrivals;
       if (left === 0 || arrivals === seen) this.#closeWindow();
-      else setTimeout(() => this.#prolong(arrivals, left - 1), extensionMs);
+      else clock.after(extensionMs, () => this.#prolong(arrivals, left - 1));
     });
   }
 
@@ -122,32 +112,21 @@ export class Scheduler<T extends Task, Value> {
   }
 
   #sendFull(): void {
-    const { limits } = this.#options;
-    while (this.#hasFreePlace() && this.#queue.hasFullBatch(limits)) this.#send(this.#queue.take(limits));
+    const { limits, places } = this.#options;
+    while (places.free && this.#queue.hasFullBatch(limits.current)) this.#send();
   }
 
   #dispatch(): void {
-    while (this.#hasFreePlace() && this.#queue.size > 0) this.#send(this.#queue.take(this.#options.limits));
+    while (this.#options.places.free && this.#queue.size > 0) this.#send();
     if (this.#queue.size === 0) this.#due = false;
   }
 
-  #hasFreePlace(): boolean {
-    return this.#inFlight < this.#options.concurrency();
-  }
-
-  #send(batch: Entry<T, Value>[]): void {
-    this.#inFlight += 1;
-    const started = performance.now();
-    this.#options.send(batch.map((entry) => entry.task)).then((outcomes) => {
-      this.#inFlight -= 1;
-      this.#batchMs += (performance.now() - started - this.#batchMs) / 8;
-      batch.forEach((entry, i) => {
-        const outcome = outcomes[i]!;
-        if (outcome instanceof Error) entry.reject(outcome);
-        else entry.resolve(outcome);
-      });
-      if (this.#due) this.#dispatch();
-      else this.#sendFull();
+  #send(): void {
+    const { clock, limits, send } = this.#options;
+    const started = clock.now();
+    const sending = send(this.#queue.take(limits.next()));
+    void sending.then(() => {
+      this.#batchMs += (clock.now() - started - this.#batchMs) / 8;
     });
   }
 }

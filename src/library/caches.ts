@@ -70,12 +70,12 @@ export function redisCache(options: RedisCacheOptions): CacheDefinition {
   const urls = readUrls(where, given['url']);
   return {
     async open({ log }) {
-      const { connectRedis } = await import('../cache/redis/commands.ts');
+      const { forServing, linkRedis } = await import('../cache/redis/connect.ts');
       const { RedisTier } = await import('../cache/redis/redis-tier.ts');
       const { TieredCache } = await import('../cache/tiers.ts');
       // What fails is in the log.
       const events = { cacheError: () => {} };
-      const redis = new RedisTier(connectRedis(urls), { ttlSeconds, waitMs, events, log });
+      const redis = new RedisTier(linkRedis(urls, forServing), { ttlSeconds, waitMs, events, log });
       await redis.ready(startMs);
       return new TieredCache(new MemoryCache(memoryOptions), redis);
     },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MemoryCache } from '../../src/cache/memory.ts';
-import { connectRedis } from '../../src/cache/redis/commands.ts';
+import { forServing, linkRedis } from '../../src/cache/redis/connect.ts';
 import { RedisTier } from '../../src/cache/redis/redis-tier.ts';
 import { TieredCache } from '../../src/cache/tiers.ts';
 import type { Cache } from '../../src/core/cache.ts';
@@ -20,7 +20,7 @@ describe.skipIf(!hasRedisServer)('over Redis', () => {
 
   const open = async (memoryBytes: number, ttlSeconds: number) => {
     const events = { cacheError: () => {} };
-    const tier = new RedisTier(connectRedis([redis.url]), {
+    const tier = new RedisTier(linkRedis([redis.url], forServing), {
       ttlSeconds,
       waitMs: 5_000,
       events,

@@ -1,97 +1,180 @@
 import { randomUUID } from 'node:crypto';
-import { connectCluster, connectSingle, forServing } from './connect.ts';
+import calculateSlot from 'cluster-key-slot';
+import { type ChainableCommander, Cluster, type Redis } from 'ioredis';
+import type { RedisLink } from './connect.ts';
 
-/** The few things that a cache asks of Redis, the same for one server and for a cluster. */
+/** What a key turns out to be: its value, or who computes it now. An Error where Redis would not say. */
+export type ClaimedValue = Buffer | 'ours' | 'theirs' | Error;
+
+/** The few things that a cache asks of Redis, the same for one server, for Sentinel and for a cluster. */
 export interface RedisCommands {
   /** One round trip (in a cluster: one for each node). An Error in the place of a key that could not be read. */
   getMany(keys: readonly string[]): Promise<Array<Buffer | null | Error>>;
-  /** One round trip, or one for each node. Errors, in the order of `entries`, null where it went well. */
+  /** Reads, and leases for `leaseMs` what is not there and not leased, in the same round trip. */
+  claimMany(keys: readonly string[], leaseMs: number): Promise<ClaimedValue[]>;
+  /** Keeps our leases on these keys for `leaseMs` more. */
+  renew(keys: readonly string[], leaseMs: number): Promise<unknown>;
+  /** Gives our leases on these keys back. */
+  release(keys: readonly string[]): Promise<unknown>;
+  /** Writes values and ends the leases on them. Errors, in the order of `entries`, null where it went well. */
   setMany(
     entries: ReadonlyArray<readonly [key: string, value: Buffer]>,
     ttlSeconds: number,
   ): Promise<Array<Error | null>>;
-  /**
-   * Takes a lease on each key that nobody has one on, for `ms`. Whether it was taken, in the order of `keys`.
-   * One round trip. Undefined where leases are not to be had: in a cluster the keys lie on different nodes.
-   */
-  lease?(keys: readonly string[], ms: number): Promise<boolean[]>;
+  /** Rejects unless Redis answers for keys. */
   ping(): Promise<unknown>;
-  onError(listener: (error: Error) => void): void;
-  close(): Promise<void>;
 }
 
-/** Connects in the background, for as long as it takes. Several addresses are the nodes of a cluster. */
-export function connectRedis(urls: readonly string[]): RedisCommands {
-  return urls.length > 1 ? clusterCommands(urls) : singleCommands(urls[0]!);
-}
-
-const leaseScript = `
-  local taken = {}
-  for i, key in ipairs(KEYS) do
-    local free = redis.call('SET', key, ARGV[2], 'NX', 'PX', ARGV[1])
-    taken[i] = (free or redis.call('GET', key) == ARGV[2]) and 1 or 0
+/** KEYS: the values, then their leases. ARGV: milliseconds, holder. A value; 1 for ours, 0 for theirs. */
+const claimScript = `
+  local out, count = {}, #KEYS / 2
+  for i = 1, count do
+    local value = redis.pcall('GET', KEYS[i])
+    if type(value) == 'string' then
+      out[i] = value
+    else
+      local lease = KEYS[count + i]
+      if redis.call('SET', lease, ARGV[2], 'NX', 'PX', ARGV[1]) then
+        out[i] = 1
+      else
+        local holder = redis.pcall('GET', lease)
+        if type(holder) == 'table' then redis.call('SET', lease, ARGV[2], 'PX', ARGV[1]) end
+        out[i] = (type(holder) == 'table' or holder == ARGV[2]) and 1 or 0
+      end
+    end
   end
-  return taken`;
+  return out`;
 
-/** Where the lease on a cache key lies. It is gone with the value's writing, or after its time. */
+/** KEYS: leases. ARGV: milliseconds, holder. A lease that a restarted Redis has forgotten is taken again. */
+const renewScript = `
+  for _, lease in ipairs(KEYS) do
+    if redis.call('SET', lease, ARGV[2], 'NX', 'PX', ARGV[1]) == false and redis.call('GET', lease) == ARGV[2] then
+      redis.call('PEXPIRE', lease, ARGV[1])
+    end
+  end`;
+
+/** KEYS: leases. ARGV: holder. */
+const releaseScript = `
+  for _, lease in ipairs(KEYS) do
+    if redis.call('GET', lease) == ARGV[1] then redis.call('DEL', lease) end
+  end`;
+
+/** The lease on a cache key, which in a cluster lies on the same node: it has the key's own hash tag, or is tagged with it. */
 function leaseKey(key: string): string {
-  return `embed:lease:${key}`;
+  return /\{[^}]+\}/.test(key) ? `embed:lease:${key}` : `embed:lease:{${key}}`;
 }
 
-function singleCommands(url: string): RedisCommands {
-  const redis = connectSingle(url, forServing);
-  /** Our own lease keeps us from nothing: what failed may be tried again at once. */
+export function redisCommands(link: RedisLink): RedisCommands {
+  /** Names our leases. Several servers in one process are several holders. */
   const holder = randomUUID();
-  return {
-    getMany: (keys) => redis.mgetBuffer(...keys),
-    async lease(keys, ms) {
-      const taken = (await redis.eval(
-        leaseScript,
-        keys.length,
-        ...keys.map(leaseKey),
-        ms,
-        holder,
-      )) as number[];
-      return taken.map((one) => one === 1);
-    },
-    async setMany(entries, ttlSeconds) {
-      const pipeline = redis.pipeline();
-      for (const [key, value] of entries) {
-        if (ttlSeconds > 0) pipeline.set(key, value, 'EX', ttlSeconds);
-        else pipeline.set(key, value);
-      }
-      pipeline.unlink(...entries.map(([key]) => leaseKey(key)));
-      const results = (await pipeline.exec())!;
-      return entries.map((_, i) => results[i]![0]);
-    },
-    ping: () => redis.ping(),
-    onError: (listener) => void redis.on('error', listener),
-    close: async () => redis.disconnect(),
-  };
-}
 
-function clusterCommands(urls: readonly string[]): RedisCommands {
-  const cluster = connectCluster(urls, forServing);
+  /** Runs `add` for the keys of each node, as one pipeline for each. Results in the order of `keys`. */
+  async function eachNode<Result>(
+    keys: readonly string[],
+    add: (pipeline: ChainableCommander, keys: readonly string[]) => void,
+    read: (replies: ReadonlyArray<[Error | null, unknown]>, keys: readonly string[]) => Result[],
+  ): Promise<Result[]> {
+    const { client } = link;
+    const results: Result[] = new Array(keys.length);
+    await Promise.all(
+      byNode(client, keys).map(async (indexes) => {
+        const own = indexes.map((i) => keys[i]!);
+        const pipeline = client.pipeline();
+        add(pipeline, own);
+        const some = read((await pipeline.exec())!, own);
+        for (const [n, i] of indexes.entries()) results[i] = some[n]!;
+      }),
+    );
+    return results;
+  }
+
+  /** A script over leases. In a cluster one call for each key, because a script may touch one slot only. */
+  function addScript(
+    pipeline: ChainableCommander,
+    script: string,
+    keys: readonly string[],
+    keysOf: (keys: readonly string[]) => string[],
+    args: readonly string[],
+  ): void {
+    for (const group of isCluster(link.client) ? keys.map((key) => [key]) : [keys]) {
+      const all = keysOf(group);
+      pipeline.callBuffer('eval', script, all.length, ...all, ...args);
+    }
+  }
+
   return {
-    getMany: async (keys) => Promise.all(keys.map((key) => cluster.getBuffer(key).catch(toError))),
-    setMany: async (entries, ttlSeconds) =>
-      Promise.all(
-        entries.map(([key, value]) => {
-          const written =
-            ttlSeconds > 0 ? cluster.set(key, value, 'EX', ttlSeconds) : cluster.set(key, value);
-          return written.then(() => null, toError);
-        }),
+    getMany: (keys) =>
+      eachNode<Buffer | null | Error>(
+        keys,
+        (pipeline, own) => void own.map((key) => pipeline.getBuffer(key)),
+        (replies) => replies.map(([error, value]) => error ?? (value as Buffer | null)),
       ),
-    // Any key will do: what matters is that a node answers for it.
-    ping: () => cluster.exists('embed:ping'),
-    onError: (listener) => {
-      cluster.on('error', listener);
-      cluster.on('node error', listener);
+    claimMany: (keys, leaseMs) =>
+      eachNode<ClaimedValue>(
+        keys,
+        (pipeline, own) =>
+          addScript(pipeline, claimScript, own, (group) => [...group, ...group.map(leaseKey)], [
+            String(leaseMs),
+            holder,
+          ]),
+        (replies, own) => {
+          const [first] = replies;
+          if (replies.length === 1 && first![0]) return own.map(() => first![0]!);
+          return replies.flatMap(([error, values]) => error ?? (values as unknown[]).map(toClaim));
+        },
+      ),
+    renew: (keys, leaseMs) =>
+      eachNode(
+        keys,
+        (pipeline, own) =>
+          addScript(pipeline, renewScript, own, (group) => group.map(leaseKey), [String(leaseMs), holder]),
+        (_replies, own) => [...own],
+      ),
+    release: (keys) =>
+      eachNode(
+        keys,
+        (pipeline, own) => addScript(pipeline, releaseScript, own, (group) => group.map(leaseKey), [holder]),
+        (_replies, own) => [...own],
+      ),
+    setMany(entries, ttlSeconds) {
+      const values = new Map(entries);
+      return eachNode<Error | null>(
+        entries.map(([key]) => key),
+        (pipeline, own) => {
+          for (const key of own) {
+            const value = values.get(key)!;
+            if (ttlSeconds > 0) pipeline.set(key, value, 'EX', ttlSeconds);
+            else pipeline.set(key, value);
+          }
+          for (const key of own) pipeline.unlink(leaseKey(key));
+        },
+        (replies, own) => own.map((_, i) => replies[i]![0]),
+      );
     },
-    close: async () => cluster.disconnect(),
+    // Any key will do: what matters is that Redis answers for keys.
+    ping: () => link.client.exists('embed:ping'),
   };
 }
 
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+function isCluster(client: Redis | Cluster): client is Cluster {
+  return client instanceof Cluster;
+}
+
+function toClaim(value: unknown): ClaimedValue {
+  if (Buffer.isBuffer(value)) return value;
+  return value === 1 ? 'ours' : 'theirs';
+}
+
+/** The indexes of the keys that lie on each node. */
+function byNode(client: Redis | Cluster, keys: readonly string[]): number[][] {
+  if (!isCluster(client)) return [[...keys.keys()]];
+  const nodes = new Map<string, number[]>();
+  for (const [i, key] of keys.entries()) {
+    const slot = calculateSlot(key);
+    const node = client.slots[slot]?.[0] ?? '';
+    const indexes = nodes.get(node);
+    if (indexes) indexes.push(i);
+    else nodes.set(node, [i]);
+  }
+  return [...nodes.values()];
 }

@@ -29,40 +29,133 @@ const limits: RedisOptions = {
   socketTimeout: 3_000,
 };
 
-export function connectSingle(url: string, patience: Patience, more: RedisOptions = {}): Redis {
-  const { queueWhileOffline, reconnectMs } = patience;
-  return new Redis(url, {
-    ...limits,
-    ...more,
-    enableOfflineQueue: queueWhileOffline,
-    retryStrategy: (attempt) => reconnectMs(attempt) ?? null,
-    ...(queueWhileOffline ? { maxRetriesPerRequest: 2 } : {}),
-  });
+/** A connection that turns out to be one to a cluster is replaced by one to all of its nodes. */
+export interface RedisLink {
+  /** The connection of this moment. */
+  readonly client: Redis | Cluster;
+  onError(listener: (error: Error) => void): void;
+  close(): void;
 }
 
-/** All nodes are given in `urls`; user, password and TLS are those of the first. */
-export function connectCluster(
-  urls: readonly string[],
-  { queueWhileOffline, reconnectMs }: Patience,
-  more: RedisOptions = {},
-): Cluster {
-  const nodes = urls.map((url) => new URL(url));
-  const { username, password, protocol } = nodes[0]!;
+/**
+ * Connects in the background, for as long as it takes. Several addresses are nodes of a cluster;
+ * `redis-sentinel://[user:password@]host:26379,host2:26379/master-name[/db][?sentinelPassword=…]` asks Sentinel where the
+ * master is.
+ */
+export function linkRedis(urls: readonly string[], patience: Patience, more: RedisOptions = {}): RedisLink {
+  const listeners: Array<(error: Error) => void> = [];
+  const tell = (error: Error) => {
+    for (const listener of listeners) listener(error);
+  };
+  const useCluster = (node: Redis) => {
+    if (client !== node) return;
+    node.disconnect();
+    client = listen(connectCluster(urls, patience, more));
+  };
+  const listen = (connected: Redis | Cluster) => {
+    connected.on('error', tell);
+    if (connected instanceof Cluster) connected.on('node error', tell);
+    // One node of a cluster refuses to read keys of two slots in one command.
+    else
+      connected.on('ready', () =>
+        connected.mget('embed:ping:1', 'embed:ping:2').catch((error: unknown) => {
+          if (isClusterReply(error)) useCluster(connected);
+        }),
+      );
+    return connected;
+  };
+  let client: Redis | Cluster = listen(
+    urls.length > 1 ? connectCluster(urls, patience, more) : connectOne(urls[0]!, patience, more),
+  );
+  return {
+    get client() {
+      return client;
+    },
+    onError: (listener) => void listeners.push(listener),
+    close: () => client.disconnect(),
+  };
+}
+
+/** What one node of a cluster says to somebody who takes it for all. */
+function isClusterReply(error: unknown): boolean {
+  return error instanceof Error && /^(MOVED|CROSSSLOT|ASK)\b/.test(error.message);
+}
+
+function connectOne(url: string, patience: Patience, more: RedisOptions): Redis {
+  const target = url.startsWith('redis-sentinel:') ? readSentinelUrl(url) : readRedisUrl(url);
+  return new Redis({ ...target, ...optionsOf(patience), ...more });
+}
+
+function optionsOf({ queueWhileOffline, reconnectMs }: Patience): RedisOptions {
+  return {
+    ...limits,
+    enableOfflineQueue: queueWhileOffline,
+    // The check asks for INFO, which a user with few rights may not; a ping tells as much.
+    enableReadyCheck: false,
+    retryStrategy: (attempt) => reconnectMs(attempt) ?? null,
+    ...(queueWhileOffline ? { maxRetriesPerRequest: 2 } : {}),
+  };
+}
+
+/** User, password, TLS and database of an address. */
+function readRedisUrl(url: string): RedisOptions {
+  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+  const db = pathname.slice(1);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 6_379),
+    ...credentials(username, password),
+    ...(db === '' ? {} : { db: Number(db) }),
+    ...(protocol === 'rediss:' ? { tls: { servername: hostname } } : {}),
+  };
+}
+
+function credentials(username: string, password: string): RedisOptions {
+  return {
+    ...(username ? { username: decodeURIComponent(username) } : {}),
+    ...(password ? { password: decodeURIComponent(password) } : {}),
+  };
+}
+
+/** The user and password of such an address are the master's. */
+export function readSentinelUrl(url: string): RedisOptions {
+  const [, userInfo, hosts, name, db, query] =
+    /^redis-sentinel:\/\/(?:([^@/]*)@)?([^/?]+)\/([^/?]+)(?:\/(\d+))?(?:\?(.*))?$/.exec(url) ?? [];
+  if (hosts === undefined || name === undefined) throw new Error('not a redis-sentinel:// address');
+  const [username = '', password = ''] = userInfo === undefined ? [] : splitOnce(userInfo, ':');
+  const sentinelPassword = new URLSearchParams(query ?? '').get('sentinelPassword');
+  return {
+    sentinels: hosts.split(',').map((item) => {
+      const { hostname, port } = new URL(`redis://${item}`);
+      return { host: hostname, port: Number(port || 26_379) };
+    }),
+    name: decodeURIComponent(name),
+    ...credentials(username, password),
+    ...(db === undefined ? {} : { db: Number(db) }),
+    ...(sentinelPassword ? { sentinelPassword } : {}),
+  };
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? ['', text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Nodes to begin with; the others are found. User, password and TLS are those of the first. */
+function connectCluster(urls: readonly string[], patience: Patience, more: RedisOptions): Cluster {
+  const [first] = urls.map((url) => readRedisUrl(url));
+  const { host: _host, port: _port, db: _db, tls, ...shared } = first!;
   return new Cluster(
-    nodes.map(({ hostname, port }) => ({ host: hostname, port: Number(port || 6_379) })),
+    urls.map((url) => {
+      const { host, port } = readRedisUrl(url);
+      return { host: host!, port: port! };
+    }),
     {
-      enableOfflineQueue: queueWhileOffline,
-      // Commands of the same tick go out as one pipeline for each node, whatever their slots.
-      enableAutoPipelining: true,
-      clusterRetryStrategy: (attempt) => reconnectMs(attempt) ?? null,
+      enableOfflineQueue: patience.queueWhileOffline,
+      enableReadyCheck: false,
+      clusterRetryStrategy: (attempt) => patience.reconnectMs(attempt) ?? null,
       slotsRefreshTimeout: 1_000,
-      redisOptions: {
-        ...limits,
-        ...more,
-        ...(username ? { username: decodeURIComponent(username) } : {}),
-        ...(password ? { password: decodeURIComponent(password) } : {}),
-        ...(protocol === 'rediss:' ? { tls: {} } : {}),
-      },
+      redisOptions: { ...limits, ...more, ...shared, ...(tls ? { tls: {} } : {}) },
     },
   );
 }
@@ -70,12 +163,10 @@ export function connectCluster(
 /** Milliseconds that the budgets of keys may wait for Redis. */
 export const budgetWaitMs = 100;
 
-/** A connection for the budgets of keys; undefined where there is no Redis. Failures are told once, by the cache. */
-export function connectBudgets(urls: readonly string[]): Redis | Cluster | undefined {
-  const wait: RedisOptions = { commandTimeout: budgetWaitMs };
+/** A connection for what must not be lost; undefined where there is no Redis. Failures are told once, by the cache. */
+export function linkBudgets(urls: readonly string[]): RedisLink | undefined {
   if (urls.length === 0) return undefined;
-  const redis =
-    urls.length > 1 ? connectCluster(urls, forServing, wait) : connectSingle(urls[0]!, forServing, wait);
-  redis.on('error', () => {});
-  return redis;
+  const link = linkRedis(urls, forServing, { commandTimeout: budgetWaitMs });
+  link.onError(() => {});
+  return link;
 }

@@ -1,6 +1,6 @@
 import { Cluster, type Redis } from 'ioredis';
 import { keyPattern, parseKey } from '../../core/cache.ts';
-import { connectCluster, connectSingle, forMaintenance } from './connect.ts';
+import { forMaintenance, linkRedis } from './connect.ts';
 
 /** What lies in Redis of one model identity. */
 export interface IdentityStats {
@@ -28,14 +28,16 @@ const scanCount = 1_000;
  * @throws Error when Redis cannot be reached.
  */
 export function openMaintenance(urls: readonly string[]): Maintenance {
-  const redis =
-    urls.length > 1 ? connectCluster(urls, forMaintenance) : connectSingle(urls[0]!, forMaintenance);
+  const link = linkRedis(urls, forMaintenance);
   // Commands fail and tell; the events add nothing.
-  redis.on('error', () => {});
+  link.onError(() => {});
 
   async function* scan(model: string | undefined): AsyncGenerator<{ node: Redis; keys: string[] }> {
     const pattern = keyPattern(model);
-    if (redis instanceof Cluster && redis.status !== 'ready') await redis.exists('embed:ping');
+    // By then it is known whether this is a cluster.
+    await link.client.exists('embed:ping').catch(() => {});
+    const redis = link.client;
+    await redis.exists('embed:ping');
     for (const node of redis instanceof Cluster ? redis.nodes('master') : [redis]) {
       let cursor = '0';
       do {
@@ -80,7 +82,7 @@ export function openMaintenance(urls: readonly string[]): Maintenance {
       }
       return removed;
     },
-    close: () => redis.disconnect(),
+    close: () => link.close(),
   };
 }
 

@@ -3,26 +3,28 @@ import type { CachedVector } from '../../core/cache.ts';
 import type { CacheEvents } from '../../core/events.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
-import type { RedisCommands } from './commands.ts';
+import { type RedisCommands, redisCommands } from './commands.ts';
+import type { RedisLink } from './connect.ts';
 import { errorWord, timedOut, withTimeout } from './util.ts';
 
 export interface RedisTierOptions {
   /** Seconds that an entry lives; 0 means for ever. */
   ttlSeconds: number;
-  /** Milliseconds that whoever asks waits in all: for Redis, and for what another replica computes. */
+  /** Milliseconds after which a Redis that does not answer counts as away. */
   waitMs: number;
   events: CacheEvents;
   log: Log;
 }
 
+/** What a key turns out to be: its value, or who computes it now; undefined where Redis did not say. */
+export type Stored = StoredVector | 'ours' | 'theirs' | undefined;
+
 /** Milliseconds that a ping may take. */
 const pingMs = 200;
 
-/** Milliseconds between two looks for what another replica computes. */
-const pollMs = 20;
-
-/** Milliseconds after which a replica that said it computes something is not believed any more. */
-const leaseMs = 1_000;
+/** Milliseconds for which a lease is believed, and after which its holder renews it. */
+const leaseMs = 3_000;
+const renewMs = 1_000;
 
 /** Milliseconds between two questions to a Redis that is away. */
 const probeMs = 250;
@@ -38,7 +40,11 @@ const maxPendingBytes = 64_000_000;
  * meet it wait for `waitMs`, and nobody after that until it answers a ping again.
  */
 export class RedisTier {
+  readonly #link: RedisLink;
   readonly #commands: RedisCommands;
+  /** Keys that this process is computing. */
+  readonly #leases = new Set<string>();
+  readonly #renewing: NodeJS.Timeout;
   readonly #options: RedisTierOptions;
   #state: 'connecting' | 'up' | 'away' | 'closed' = 'connecting';
   #lastError = 'no answer yet';
@@ -49,13 +55,15 @@ export class RedisTier {
   readonly #closed = new AbortController();
   readonly #watching: Promise<void>;
 
-  constructor(commands: RedisCommands, options: RedisTierOptions) {
-    this.#commands = commands;
+  constructor(link: RedisLink, options: RedisTierOptions) {
+    this.#link = link;
+    this.#commands = redisCommands(link);
     this.#options = options;
-    commands.onError((error) => {
+    link.onError((error) => {
       this.#lastError = describe(error);
     });
     this.#watching = this.#watch();
+    this.#renewing = setInterval(() => this.#renew(), renewMs).unref();
   }
 
   /** Whether it is asked at the moment. */
@@ -74,66 +82,65 @@ export class RedisTier {
     while (this.#state === 'connecting' && performance.now() < end) await sleep(5);
   }
 
-  /**
-   * Same length and order as `keys`; undefined for whatever cannot be had in time. Where another replica is
-   * computing a key at this moment, waits a little for it, so that it is paid for once.
-   */
-  async getMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
-    const endsAt = performance.now() + this.#options.waitMs;
-    const found = await this.#readMany(keys, endsAt);
-    const missing = [...keys.keys()].filter((i) => !found[i]);
-    const elsewhere = await this.#computedElsewhere(
-      missing.map((i) => keys[i]!),
-      endsAt,
-    );
-    let awaited = missing.filter((_, n) => elsewhere[n]);
-    while (awaited.length > 0 && this.available && performance.now() + 2 * pollMs < endsAt) {
-      await sleep(pollMs);
-      const arrived = await this.#readMany(
-        awaited.map((i) => keys[i]!),
-        endsAt,
-      );
-      for (const [n, i] of awaited.entries()) found[i] = arrived[n];
-      awaited = awaited.filter((i) => !found[i]);
-    }
-    return found;
+  /** Same length and order as `keys`; undefined for whatever cannot be had within `waitMs`. */
+  async getMany(
+    keys: readonly string[],
+    waitMs = this.#options.waitMs,
+  ): Promise<Array<StoredVector | undefined>> {
+    const values = await this.#ask(keys, waitMs, () => this.#commands.getMany(keys));
+    return values.map((value) => (value ? this.#read(value) : undefined));
   }
 
-  async #readMany(keys: readonly string[], endsAt: number): Promise<Array<StoredVector | undefined>> {
-    const values = await this.#inTime(endsAt, keys.length, () => this.#commands.getMany(keys));
-    if (!values) return keys.map(() => undefined);
-    const failed = values.filter((value) => value instanceof Error);
-    if (failed.length === values.length && !failed.some(isAboutTheKey)) this.#wentAway(describe(failed[0]));
-    return values.map((value) => this.#read(value));
+  /** Reads, and takes the lease on what is not there, so that other replicas know that we compute it. */
+  async claimMany(keys: readonly string[], waitMs: number): Promise<Stored[]> {
+    const values = await this.#ask(keys, waitMs, () => this.#commands.claimMany(keys, leaseMs));
+    return values.map((value, i) => {
+      if (value === 'ours') this.#leases.add(keys[i]!);
+      if (value === undefined || value === 'ours' || value === 'theirs') return value;
+      return this.#read(value);
+    });
   }
 
-  /** Whether another replica is at each of these keys; if not, the others now know that we are. */
-  async #computedElsewhere(keys: readonly string[], endsAt: number): Promise<boolean[]> {
-    const taken = await this.#inTime(endsAt, keys.length, async () => this.#commands.lease?.(keys, leaseMs));
-    return keys.map((_, i) => taken?.[i] === false);
+  /** Gives leases back whose texts were not computed. Returns at once. */
+  release(keys: readonly string[]): void {
+    const held = keys.filter((key) => this.#leases.delete(key));
+    // What Redis does not hear ends by itself.
+    if (held.length > 0 && this.available) this.#commands.release(held).catch(() => {});
   }
 
-  /** What Redis answers; undefined where it is away, or is from now on. */
-  async #inTime<Result>(
-    endsAt: number,
-    keys: number,
-    ask: () => Promise<Result>,
-  ): Promise<Result | undefined> {
-    if (!this.available || keys === 0) return undefined;
+  /** What Redis answers for each key; undefined where it is away, or is from now on. */
+  async #ask<Value>(
+    keys: readonly string[],
+    waitMs: number,
+    ask: () => Promise<Array<Value | Error>>,
+  ): Promise<Array<Value | Error | undefined>> {
+    const nothing = () => keys.map(() => undefined);
+    if (!this.available || keys.length === 0) return nothing();
     try {
-      const leftMs = Math.max(0, endsAt - performance.now());
-      const answer = await withTimeout(leftMs, ask());
-      if (answer !== timedOut) return answer;
-      this.#wentAway(`no answer within ${Math.round(leftMs)} ms`);
+      const answer = await withTimeout(waitMs, ask());
+      if (answer !== timedOut) {
+        const failed = answer.filter((value) => value instanceof Error);
+        if (failed.length === answer.length && !failed.some(isAboutTheKey))
+          this.#wentAway(describe(failed[0]));
+        return answer;
+      }
+      // Somebody with little time left says nothing about Redis.
+      if (waitMs >= this.#options.waitMs) this.#wentAway(`no answer within ${Math.round(waitMs)} ms`);
     } catch (error) {
       if (!isReply(error)) this.#wentAway(describe(error));
     }
     this.#options.events.cacheError('read');
-    return undefined;
+    return nothing();
+  }
+
+  #renew(): void {
+    if (this.#leases.size > 0 && this.available)
+      this.#commands.renew([...this.#leases], leaseMs).catch(() => {});
   }
 
   /** Returns at once; what cannot be written is only counted. */
   setMany(entries: ReadonlyArray<readonly [key: string, value: CachedVector]>): void {
+    for (const [key] of entries) this.#leases.delete(key);
     if (!this.available || entries.length === 0) return;
     const writtenAt = Math.floor(Date.now() / 1000);
     const values = entries.map(([key, value]) => [key, encodeVector({ ...value, writtenAt })] as const);
@@ -149,14 +156,16 @@ export class RedisTier {
   async close(): Promise<void> {
     // What has been computed was paid for: let it be written.
     await this.flush();
+    clearInterval(this.#renewing);
+    if (this.#leases.size > 0 && this.available)
+      await this.#commands.release([...this.#leases]).catch(() => {});
     this.#state = 'closed';
     this.#closed.abort();
-    await this.#commands.close();
+    this.#link.close();
     await this.#watching;
   }
 
-  #read(value: Buffer | null | Error): StoredVector | undefined {
-    if (value === null) return undefined;
+  #read(value: Buffer | Error): StoredVector | undefined {
     const stored = value instanceof Error ? undefined : decodeVector(value);
     if (!stored) this.#options.events.cacheError(value instanceof Error ? 'read' : 'decode');
     return stored;

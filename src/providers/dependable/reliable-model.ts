@@ -11,9 +11,16 @@ import {
   TimeoutStrategy,
   timeout,
 } from 'cockatiel';
-import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import { EmbedQLError, ServerFailedError, toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents } from '../../core/events.ts';
-import type { EmbeddedText, EmbeddingModel, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
+import type {
+  EmbedCallOptions,
+  EmbeddedText,
+  EmbeddingModel,
+  FittedText,
+  ModelSpec,
+  ModelStatus,
+} from '../../core/model.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { type CheckedModel, isAbort } from './checked-model.ts';
@@ -38,6 +45,13 @@ const failuresThatOpen = 8;
 const firstBackoffMs = 200;
 const longestBackoffMs = 8_000;
 
+/** The pause after a 429 that names none, doubled for each further one: longer than after a failure. */
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
+
+/** The longest pause that a provider can ask for (contract, "retryAfterMs"). */
+const longestRetryAfterMs = 15 * 60_000;
+
 /**
  * A remote model made dependable: each attempt is limited in time, failures that may pass are tried again
  * with full jitter, a provider that asks for a pause gets it from every batch, one that is down is left
@@ -53,6 +67,13 @@ export class ReliableModel implements EmbeddingModel {
   readonly #pause = new Pause();
   readonly #limit: AdaptiveLimit;
   readonly #breaker: CircuitBreakerPolicy;
+  /** Failures that say nothing of the provider as a whole. */
+  readonly #blameless = new WeakSet<Error>();
+  /** 429s since the last success, and when the last of them came. */
+  #refusedInARow = 0;
+  #refusedAt = 0;
+  /** The one call that tries again after a pause; the others wait for what becomes of it. */
+  #probe: Promise<unknown> | undefined;
 
   constructor(model: CheckedModel, options: ReliabilityOptions, events: EmbedderEvents, log: Log) {
     this.spec = model.spec;
@@ -61,10 +82,13 @@ export class ReliableModel implements EmbeddingModel {
     this.#options = options;
     this.#events = events;
     this.#limit = new AdaptiveLimit(options.concurrency);
-    this.#breaker = circuitBreaker(handleWhen(isOutage), {
-      halfOpenAfter: options.breakerMs,
-      breaker: new ConsecutiveBreaker(failuresThatOpen),
-    });
+    this.#breaker = circuitBreaker(
+      handleWhen((error) => isOutage(error) && !this.#blameless.has(error)),
+      {
+        halfOpenAfter: options.breakerMs,
+        breaker: new ConsecutiveBreaker(failuresThatOpen),
+      },
+    );
     const { name } = model.spec;
     this.#breaker.onBreak(() =>
       log.warn({ model: name, breakerMs: options.breakerMs }, 'provider is down, not asked for a while'),
@@ -92,12 +116,16 @@ export class ReliableModel implements EmbeddingModel {
     return this.#model.countTokens(texts);
   }
 
-  async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
+  async embed(
+    texts: readonly string[],
+    { retryServerFailures = true }: EmbedCallOptions = {},
+  ): Promise<EmbeddedText[]> {
     const endsAt = performance.now() + this.deadlineMs;
     const deadline = AbortSignal.timeout(this.deadlineMs);
     const mayRetry = (error: Error) =>
       error instanceof EmbedQLError &&
       error.retryable &&
+      (retryServerFailures || !(error instanceof ServerFailedError)) &&
       performance.now() + this.#pause.remainingMs < endsAt;
     const retrying = retry(handleWhen(mayRetry), {
       maxAttempts: this.#options.retries,
@@ -105,10 +133,13 @@ export class ReliableModel implements EmbeddingModel {
         Math.max(this.#pause.remainingMs, jitter(context.attempt)),
       ),
     });
+    let attempts = 0;
     try {
       return await retrying.execute(async () => {
-        await this.#pauseOver(endsAt, deadline);
-        return await this.#breaker.execute(() => this.#attempt(texts, deadline));
+        const isProbe = await this.#pauseOver(endsAt, deadline);
+        attempts += 1;
+        const attempt = this.#breaker.execute(() => this.#attempt(texts, attempts, deadline));
+        return await (isProbe ? this.#asProbe(attempt) : attempt);
       });
     } catch (error) {
       throw withRetryAfter(this.#explain(error), this.#pause.remainingMs);
@@ -119,34 +150,69 @@ export class ReliableModel implements EmbeddingModel {
     return this.#model.close();
   }
 
-  /** Waits as long as the provider has asked for, unless that is longer than anybody will wait. */
-  async #pauseOver(endsAt: number, deadline: AbortSignal): Promise<void> {
-    const retryAfterMs = Math.ceil(this.#pause.remainingMs);
-    if (performance.now() + retryAfterMs >= endsAt) {
-      throw new EmbedQLError(
-        'RATE_LIMITED',
-        `The provider of ${this.spec.name} asks for a pause; try again in ${Math.ceil(retryAfterMs / 1000)} s.`,
-        { retryable: true, retryAfterMs },
-      );
+  /**
+   * Waits as long as the provider has asked for, unless that is longer than anybody will wait.
+   * @returns whether this call is the one that tries first after a pause
+   */
+  async #pauseOver(endsAt: number, deadline: AbortSignal): Promise<boolean> {
+    let paused = false;
+    for (;;) {
+      const retryAfterMs = Math.ceil(this.#pause.remainingMs);
+      if (performance.now() + retryAfterMs >= endsAt) {
+        throw new EmbedQLError(
+          'RATE_LIMITED',
+          `The provider of ${this.spec.name} asks for a pause; try again in ${Math.ceil(retryAfterMs / 1000)} s.`,
+          { retryable: true, retryAfterMs },
+        );
+      }
+      if (retryAfterMs > 0) {
+        paused = true;
+        await this.#pause.over(deadline);
+      } else if (paused && this.#probe) await this.#probe;
+      else return paused;
     }
-    await this.#pause.over(deadline);
   }
 
-  async #attempt(texts: readonly string[], deadline: AbortSignal): Promise<EmbeddedText[]> {
+  #asProbe<Result>(attempt: Promise<Result>): Promise<Result> {
+    const probe = attempt
+      .catch(() => {})
+      .finally(() => {
+        if (this.#probe === probe) this.#probe = undefined;
+      });
+    this.#probe = probe;
+    return attempt;
+  }
+
+  async #attempt(texts: readonly string[], attempts: number, deadline: AbortSignal): Promise<EmbeddedText[]> {
+    const started = performance.now();
     const report = reportCall(this.#events, { model: this.spec.name, texts: texts.length });
     try {
       const limited = timeout(this.#options.timeoutMs, TimeoutStrategy.Aggressive);
       const embedded = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
       report('ok');
       this.#limit.succeeded();
+      this.#refusedInARow = 0;
       return embedded;
     } catch (error) {
-      const failure = this.#explain(error);
+      const failure = withinReason(this.#explain(error));
       report(failure.code);
-      if (failure.code === 'RATE_LIMITED') this.#limit.tooMany();
-      if (failure.retryAfterMs !== undefined) this.#pause.extend(failure.retryAfterMs);
+      // One text can be why a server fails with 500; that must not take the model from everybody else.
+      if (failure instanceof ServerFailedError && !failure.isOutage && (texts.length === 1 || attempts > 1))
+        this.#blameless.add(failure);
+      if (failure.code === 'RATE_LIMITED') {
+        this.#limit.tooMany();
+        this.#pause.extend(failure.retryAfterMs ?? this.#pauseMs(started));
+      } else if (failure.retryAfterMs !== undefined) this.#pause.extend(failure.retryAfterMs);
       throw failure;
     }
+  }
+
+  /** How long nobody calls after a 429 that does not say. Calls that were refused together count once. */
+  #pauseMs(started: number): number {
+    if (started < this.#refusedAt) return 0;
+    this.#refusedAt = performance.now();
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#refusedInARow++);
+    return pauseMs * (0.5 + Math.random() / 2);
   }
 
   #explain(error: unknown): EmbedQLError {
@@ -172,6 +238,16 @@ export class ReliableModel implements EmbeddingModel {
 /** Failures of the provider as a whole: out of reach, out of time, out of order. */
 function isOutage(error: Error): boolean {
   return error instanceof EmbedQLError && error.retryable && error.code !== 'RATE_LIMITED';
+}
+
+/** No pause that a provider asks for is longer than anybody can mean. */
+function withinReason(error: EmbedQLError): EmbedQLError {
+  const { retryAfterMs } = error;
+  if (retryAfterMs === undefined || retryAfterMs <= longestRetryAfterMs) return error;
+  const details = { retryable: error.retryable, retryAfterMs: longestRetryAfterMs, cause: error };
+  return error instanceof ServerFailedError
+    ? new ServerFailedError(error.message, error.isOutage, details)
+    : new EmbedQLError(error.code, error.message, details);
 }
 
 /** Full jitter: anything between nothing and the doubled wait. @param attempt from 1. */

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Accounting, costOf } from '../../../src/core/accounting.ts';
 import { cacheKey, keyPattern, parseKey } from '../../../src/core/cache.ts';
-import { InputRefusedError, toEmbedQLError } from '../../../src/core/errors.ts';
-import { sendSplitting } from '../../../src/core/sender.ts';
+import { toEmbedQLError } from '../../../src/core/errors.ts';
 import {
   shortenVector,
   vectorFromBase64,
@@ -30,40 +29,6 @@ describe('vectors', () => {
     expect(shortenVector(new Float32Array([0, 0, 1]), 2)).toEqual(new Float32Array([0, 0]));
     const whole = new Float32Array([1, 2]);
     expect(shortenVector(whole, 2)).toBe(whole);
-  });
-});
-
-describe('sendSplitting', () => {
-  test('any texts at fault fail alone, in 2·log₂(n) further calls for each', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 120 }), async (bad) => {
-        const texts = bad.map((isBad, i) => `${isBad ? 'bad' : 'good'} ${i}`);
-        let calls = 0;
-        const outcomes = await sendSplitting(texts, async (sent) => {
-          calls += 1;
-          if (sent.some((text) => text.startsWith('bad'))) throw new InputRefusedError('refused');
-          return sent.map((text) => text.toUpperCase());
-        });
-        for (const [i, text] of texts.entries()) {
-          if (bad[i]) expect(outcomes[i]).toBeInstanceOf(InputRefusedError);
-          else expect(outcomes[i]).toBe(text.toUpperCase());
-        }
-        const culprits = bad.filter(Boolean).length;
-        expect(calls).toBeLessThanOrEqual(1 + 2 * culprits * Math.ceil(Math.log2(Math.max(2, texts.length))));
-      }),
-    );
-  });
-
-  test("another failure is everybody's, in one call", async () => {
-    let calls = 0;
-    const outcomes = await sendSplitting(['a', 'b', 'c'], async () => {
-      calls += 1;
-      throw new TypeError('broken');
-    });
-    expect(calls).toBe(1);
-    expect(outcomes).toEqual(
-      [1, 2, 3].map(() => expect.objectContaining({ code: 'INTERNAL_SERVER_ERROR', retryable: false })),
-    );
   });
 });
 

@@ -169,7 +169,7 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
     }),
     redisHits: t.int({
       description: 'Of those, the ones that came from Redis; the others came from memory.',
-      resolve: ({ redisHits }) => toInt(redisHits),
+      resolve: ({ hitsByTier }) => toInt(hitsByTier.get('redis') ?? 0),
     }),
     cacheMisses: t.int({
       description: 'Texts that were looked up, not found, and sent to be computed.',

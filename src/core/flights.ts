@@ -1,0 +1,437 @@
+import { costOf } from './accounting.ts';
+import { BatchLimit } from './batch-limit.ts';
+import { type Cache, type CacheHit, type Claimed, cacheKey } from './cache.ts';
+import { type Clock, sleep } from './clock.ts';
+import { EmbedQLError, toEmbedQLError } from './errors.ts';
+import type { EmbedderEvents } from './events.ts';
+import { Flight, type Outcome, type Waiter } from './flight.ts';
+import type { EmbeddingModel } from './model.ts';
+import { Places } from './places.ts';
+import type { Operation, TextRequest } from './request.ts';
+import { Scheduler } from './scheduler.ts';
+import { type Computed, Sender } from './sender.ts';
+import type { Log } from './surroundings.ts';
+import type { Tracer } from './tracing.ts';
+
+export interface FlightsOptions {
+  model: EmbeddingModel;
+  cache: Cache;
+  events: EmbedderEvents;
+  tracer: Tracer;
+  clock: Clock;
+  log: Log;
+  /** Milliseconds that a text may be held to fill a batch. */
+  windowMs: number;
+  /** Texts that may wait to be sent. */
+  queueLimit: number;
+  /** Milliseconds that an operation may wait for the cache in all. */
+  cacheWaitMs: number;
+}
+
+/** Milliseconds between two looks for what another replica computes: the first, and the longest. */
+const firstPollMs = 20;
+const longestPollMs = 250;
+
+/** What an operation may still wait for the cache. */
+interface CacheWait {
+  leftMs: number;
+}
+
+/**
+ * All texts that are under way for one model. A request first peeks the memory and joins or begins a flight, without
+ * waiting for anything in between; whatever takes time happens inside the flight. So a text is never asked for twice at
+ * the same time, in whatever order things happen.
+ */
+export class Flights {
+  readonly #options: FlightsOptions;
+  readonly #model: EmbeddingModel;
+  readonly #byKey = new Map<string, Flight>();
+  readonly #scheduler: Scheduler<Flight>;
+  readonly #cacheWaits = new WeakMap<Operation, CacheWait>();
+  /** Whether the model embeds queries like documents; then a text is the same as both. */
+  readonly #oneKind: boolean;
+
+  constructor(options: FlightsOptions) {
+    const { model, events, tracer, clock, log } = options;
+    this.#options = options;
+    this.#model = model;
+    const { name, maxBatchSize, maxBatchTokens, queryPrefix = '', documentPrefix = '' } = model.spec;
+    this.#oneKind = queryPrefix === documentPrefix && !model.distinguishesKinds;
+    const places = new Places(() => model.concurrency);
+    const limit = new BatchLimit(
+      { size: maxBatchSize, tokens: maxBatchTokens ?? Number.POSITIVE_INFINITY },
+      clock,
+      ({ size }) =>
+        log.warn(
+          { model: name, configured: maxBatchSize, accepted: size },
+          `The provider of ${name} takes fewer texts in a call than its entry says; set its maxBatchSize.`,
+        ),
+    );
+    const sender = new Sender<Flight>({
+      model,
+      places,
+      limit,
+      events,
+      tracer,
+      settle: (flights, outcomes) => this.#settle(flights, outcomes),
+    });
+    this.#scheduler = new Scheduler<Flight>({
+      model: name,
+      limits: limit,
+      windowMs: options.windowMs,
+      places,
+      queueLimit: options.queueLimit,
+      clock,
+      send: (batch) => sender.send(batch),
+    });
+  }
+
+  /** Texts that wait to be sent. */
+  get queueDepth(): number {
+    return this.#scheduler.depth;
+  }
+
+  /** Texts that are under way in any way. */
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Answers or errors, in the order of `requests`; one that fails does not affect the others. */
+  async embed(requests: readonly TextRequest[], operation: Operation): Promise<Outcome[]> {
+    let identity: string;
+    try {
+      identity = await this.#model.identity();
+    } catch (error) {
+      const failure = toEmbedQLError(error);
+      return requests.map(() => failure);
+    }
+    // No await from here until every text is answered or has joined a flight.
+    const outcomes: Outcome[] = new Array(requests.length);
+    const begun: Flight[] = [];
+    const waits: Array<readonly [Flight, Waiter]> = [];
+    const hits = new HitCounts();
+    let left = requests.length;
+    let joined = 0;
+    let done: () => void = () => {};
+    const { cache } = this.#options;
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i]!;
+      const kind = this.#oneKind ? 'doc' : request.kind;
+      const key = cacheKey(identity, kind, request.text);
+      const hit = request.useCache ? this.#usable(cache.peek(key)) : undefined;
+      if (hit) {
+        outcomes[i] = this.#answer(hit, request, hits);
+        left -= 1;
+        continue;
+      }
+      const waiter: Waiter = {
+        operation,
+        useCache: request.useCache,
+        truncate: request.truncate,
+        settle: (outcome) => {
+          outcomes[i] = outcome;
+          left -= 1;
+          if (left === 0) done();
+        },
+      };
+      let flight = this.#byKey.get(key);
+      if (flight) joined += 1;
+      else {
+        flight = this.#begin(key, request, operation);
+        begun.push(flight);
+      }
+      waits.push([flight, waiter]);
+      flight.join(waiter);
+    }
+    this.#report(hits);
+    if (joined > 0) this.#options.events.joined(this.#model.spec.name, joined);
+    if (begun.length > 0) void this.#depart(begun, operation);
+    if (left > 0) {
+      const settled = new Promise<void>((resolve) => {
+        done = resolve;
+      });
+      await this.#untilSettled(settled, waits, operation);
+    }
+    return outcomes;
+  }
+
+  /** Waits for all, until the operation goes away or its time is up. */
+  async #untilSettled(
+    settled: Promise<void>,
+    waits: ReadonlyArray<readonly [Flight, Waiter]>,
+    { signal }: Operation,
+  ): Promise<void> {
+    const leaveAll = (reason: EmbedQLError) => {
+      for (const [flight, waiter] of waits) flight.leave(waiter, reason);
+    };
+    const gone = () => leaveAll(cancelled);
+    const { deadlineMs } = this.#model;
+    const timer =
+      deadlineMs === undefined
+        ? undefined
+        : this.#options.clock.after(deadlineMs, () => leaveAll(this.#timedOut(deadlineMs)));
+    signal?.addEventListener('abort', gone, { once: true });
+    if (signal?.aborted) gone();
+    await settled;
+    timer?.cancel();
+    signal?.removeEventListener('abort', gone);
+  }
+
+  #begin(key: string, request: TextRequest, operation: Operation): Flight {
+    const { maxBatchSize, queryPrefix = '', documentPrefix = '' } = this.#model.spec;
+    const flight = new Flight({
+      key,
+      request,
+      text: (request.kind === 'query' ? queryPrefix : documentPrefix) + request.text,
+      maxBatchSize: Math.min(request.maxBatchSize ?? maxBatchSize, maxBatchSize),
+      operation,
+      cancel: (cancelled) => {
+        if (!this.#scheduler.cancel(cancelled)) return false;
+        this.#forget(cancelled);
+        return true;
+      },
+      tooLong: () => this.#tooLong(),
+    });
+    this.#byKey.set(key, flight);
+    return flight;
+  }
+
+  /** Takes new flights through everything that takes time. Never rejects. */
+  async #depart(flights: readonly Flight[], operation: Operation): Promise<void> {
+    try {
+      const missing = await this.#lookUp(flights, operation);
+      if (missing.length > 0) await this.#compute(missing);
+    } catch (error) {
+      this.#failAll(flights, error);
+    }
+  }
+
+  /** Looks further than the memory. @returns the flights that have to be computed here */
+  async #lookUp(flights: readonly Flight[], operation: Operation): Promise<Flight[]> {
+    const { cache, tracer } = this.#options;
+    const asking = flights.filter(({ keep }) => keep);
+    if (asking.length === 0 || cache.peeksEverything) return [...flights];
+    const span = tracer.start(
+      'embedql.cache',
+      { model: this.#model.spec.name, texts: asking.length },
+      { parent: operation.trace },
+    );
+    const found = await this.#ask(asking, operation);
+    span.end(tracer.enabled ? { hits: found.filter((one) => typeof one === 'object').length } : undefined);
+    const { missing, elsewhere } = this.#receive(asking, found);
+    if (elsewhere.length > 0) void this.#awaitElsewhere(elsewhere);
+    if (asking.length < flights.length) missing.push(...flights.filter((flight) => !asking.includes(flight)));
+    return missing;
+  }
+
+  /** One question to the cache for all of them, within what is left of the operation's time for it. */
+  async #ask(flights: readonly Flight[], operation: Operation): Promise<Claimed[]> {
+    const { cache, clock, cacheWaitMs } = this.#options;
+    const wait = this.#cacheWaits.get(operation) ?? { leftMs: cacheWaitMs };
+    this.#cacheWaits.set(operation, wait);
+    if (wait.leftMs < 1) return flights.map(() => undefined);
+    const keys = flights.map(({ key }) => key);
+    const started = clock.now();
+    try {
+      return await (cache.claimMany?.(keys, wait.leftMs) ?? cache.getMany(keys, wait.leftMs));
+    } finally {
+      wait.leftMs -= clock.now() - started;
+    }
+  }
+
+  /** Hands out what was found. @returns what nobody has, and what another replica computes */
+  #receive(
+    flights: readonly Flight[],
+    found: readonly Claimed[],
+  ): { missing: Flight[]; elsewhere: Flight[] } {
+    const missing: Flight[] = [];
+    const elsewhere: Flight[] = [];
+    const hits = new HitCounts();
+    for (const [i, flight] of flights.entries()) {
+      const claimed = found[i];
+      const hit = typeof claimed === 'object' ? this.#usable(claimed) : undefined;
+      if (hit) {
+        const { texts, tokens } = flight.found(hit);
+        hits.add(hit.tier, texts, tokens);
+      }
+      flight.claimed = claimed === 'ours';
+      // After a hit somebody may be left who takes nothing out of the cache.
+      if (flight.deserted) this.#forget(flight);
+      else if (claimed === 'theirs' && !flight.wantsComputing) elsewhere.push(flight);
+      else missing.push(flight);
+    }
+    this.#report(hits);
+    return { missing, elsewhere };
+  }
+
+  /**
+   * Another replica computes these: asks again and again until each is there, or until that replica lets go of it and it
+   * is ours to compute. Never rejects.
+   */
+  async #awaitElsewhere(flights: readonly Flight[]): Promise<void> {
+    const { clock, cache, cacheWaitMs } = this.#options;
+    let waiting: readonly Flight[] = flights;
+    try {
+      for (let pollMs = firstPollMs; waiting.length > 0; pollMs = Math.min(pollMs * 1.5, longestPollMs)) {
+        await sleep(clock, pollMs * (0.75 + clock.random() / 2));
+        for (const flight of waiting) if (flight.deserted) this.#forget(flight);
+        waiting = waiting.filter(({ deserted }) => !deserted);
+        if (waiting.length === 0) return;
+        const keys = waiting.map(({ key }) => key);
+        const { missing, elsewhere } = this.#receive(waiting, await cache.claimMany!(keys, cacheWaitMs));
+        waiting = elsewhere;
+        if (missing.length > 0) void this.#compute(missing).catch((error) => this.#failAll(missing, error));
+      }
+    } catch (error) {
+      this.#failAll(waiting, error);
+    }
+  }
+
+  /** Fits texts to the model, sets their money aside, and puts them in line. */
+  async #compute(flights: readonly Flight[]): Promise<void> {
+    const { cache, events, tracer, clock } = this.#options;
+    const misses = cache.backend === 'none' ? 0 : flights.filter(({ keep }) => keep).length;
+    if (misses > 0) events.cacheMisses(this.#model.spec.name, misses);
+    const fitted = await this.#model.fit(flights.map(({ text }) => text));
+    for (const [i, flight] of flights.entries()) {
+      const { text, maxTokens, truncated } = fitted[i]!;
+      flight.fit(text, maxTokens, truncated);
+    }
+    const funded = await this.#fund(this.#withoutDeserted(flights));
+    for (const flight of funded) {
+      flight.submittedAt = tracer.enabled ? clock.date() : 0;
+      flight.submitted = true;
+      try {
+        this.#scheduler.submit(flight);
+      } catch (error) {
+        this.#fail(flight, error);
+      }
+    }
+  }
+
+  /** Everybody who waits sets aside what a text can cost. @returns the flights that somebody can pay for */
+  async #fund(flights: readonly Flight[]): Promise<readonly Flight[]> {
+    const { costPer1kTokens } = this.#model.spec;
+    const limited = costPer1kTokens ? flights.filter(({ limited }) => limited) : [];
+    if (limited.length > 0) {
+      const { maxInputTokens } = this.#model.spec;
+      const counts = await this.#model.countTokens(limited.map(({ text }) => text));
+      for (const [i, flight] of limited.entries())
+        flight.maxTokens = Math.min(flight.maxTokens, counts[i]!, maxInputTokens);
+    }
+    const asked = flights.map((flight) => flight.fund(costOf(flight.maxTokens, this.#model.spec)));
+    if (limited.length > 0) {
+      await Promise.all(asked);
+      await Promise.all(flights.map((flight) => flight.untilFunded()));
+    }
+    return this.#withoutDeserted(flights);
+  }
+
+  #withoutDeserted(flights: readonly Flight[]): readonly Flight[] {
+    let deserted = 0;
+    for (const flight of flights) {
+      if (!flight.deserted) continue;
+      deserted += 1;
+      this.#forget(flight);
+    }
+    return deserted === 0 ? flights : flights.filter((flight) => !flight.deserted);
+  }
+
+  /** Some texts of a batch have come back, or failed. All in one moment, so that nobody finds neither flight nor vector. */
+  #settle(flights: readonly Flight[], outcomes: ReadonlyArray<Computed | Error>): void {
+    const { cache, log } = this.#options;
+    const entries: Array<[string, Answerable]> = [];
+    for (const [i, flight] of flights.entries()) {
+      const outcome = outcomes[i]!;
+      if (outcome instanceof Error || !flight.keep) continue;
+      const { vector, tokens } = outcome;
+      entries.push([flight.key, { vector, tokens, truncated: flight.truncated ?? false }]);
+    }
+    try {
+      if (entries.length > 0) cache.setMany(entries);
+    } catch (error) {
+      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to keep vectors');
+    }
+    for (const [i, flight] of flights.entries()) {
+      const outcome = outcomes[i]!;
+      if (outcome instanceof Error) {
+        this.#fail(flight, outcome);
+        continue;
+      }
+      // What was written needs no lease any more.
+      flight.claimed &&= !flight.keep;
+      this.#forget(flight);
+      flight.land(outcome, this.#model.spec.costPer1kTokens);
+    }
+  }
+
+  #failAll(flights: readonly Flight[], error: unknown): void {
+    for (const flight of flights) this.#fail(flight, error);
+  }
+
+  #fail(flight: Flight, error: unknown): void {
+    if (flight.ended) return;
+    this.#forget(flight);
+    flight.fail(error);
+  }
+
+  /** It is not under way any more; where its text has not been computed, another replica may do it. */
+  #forget(flight: Flight): void {
+    if (this.#byKey.get(flight.key) === flight) this.#byKey.delete(flight.key);
+    if (!flight.claimed) return;
+    flight.claimed = false;
+    this.#options.cache.release?.([flight.key]);
+  }
+
+  #usable(hit: CacheHit | undefined): CacheHit | undefined {
+    return hit?.vector.length === this.#model.spec.dimension ? hit : undefined;
+  }
+
+  #answer(hit: CacheHit, { truncate }: TextRequest, hits: HitCounts): Outcome {
+    const { vector, tokens, truncated, tier } = hit;
+    if (truncated && !truncate) return this.#tooLong();
+    hits.add(tier, 1, tokens);
+    return { vector, tokens, truncated, source: tier, costUsd: 0 };
+  }
+
+  #report(hits: HitCounts): void {
+    for (const [tier, { texts, tokens }] of hits.byTier)
+      if (texts > 0) this.#options.events.cacheHits(this.#model.spec.name, tier, texts, tokens);
+  }
+
+  #tooLong(): EmbedQLError {
+    const { name, maxInputTokens } = this.#model.spec;
+    return new EmbedQLError(
+      'TEXT_TOO_LONG',
+      `The text has more than the ${maxInputTokens} tokens that ${name} takes; shorten it, or pass truncate: true to have it cut.`,
+    );
+  }
+
+  #timedOut(deadlineMs: number): EmbedQLError {
+    return new EmbedQLError(
+      'PROVIDER_TIMEOUT',
+      `${this.#model.spec.name} did not answer within ${deadlineMs} ms; try again, or raise timeoutMs.`,
+      { hint: 'timeoutMs', retryable: true },
+    );
+  }
+}
+
+type Answerable = Pick<CacheHit, 'vector' | 'tokens' | 'truncated'>;
+
+const cancelled = new EmbedQLError('INTERNAL_SERVER_ERROR', 'The request was cancelled.', {
+  retryable: true,
+});
+
+/** Hits of one look-up, by tier. */
+class HitCounts {
+  readonly byTier = new Map<string, { texts: number; tokens: number }>();
+
+  add(tier: string, texts: number, tokens: number): void {
+    const counts = this.byTier.get(tier);
+    if (!counts) this.byTier.set(tier, { texts, tokens });
+    else {
+      counts.texts += texts;
+      counts.tokens += tokens;
+    }
+  }
+}
