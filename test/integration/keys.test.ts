@@ -114,9 +114,13 @@ describe('EMBEDQL_KEY_LIMITS', () => {
   });
 
   test('a day of money: once it is spent, what is cached still comes', async () => {
-    // text-embedding-3-small: one token costs 2e-8 USD; each of these texts has two or three.
-    const server = await startEmbedQL({ ...provider.env, ...keys, EMBEDQL_KEY_LIMITS: '*:0.0000001usd/day' });
-    const texts = numbered('m', 3);
+    // text-embedding-3-small: one token costs 2e-8 USD, and each of these texts is one. There is money for three.
+    const server = await startEmbedQL({
+      ...provider.env,
+      ...keys,
+      EMBEDQL_KEY_LIMITS: '*:0.00000007usd/day',
+    });
+    const texts = ['one', 'two', 'three'];
     expect((await embed(server, 'web-key', texts)).errors).toBeUndefined();
     const { data } = await embed(server, 'web-key', [...texts, 'more']);
     expect(data.embedBatch).toEqual({ totalEmbeddings: 3, failures: [{ code: 'RATE_LIMITED' }] });
@@ -131,12 +135,30 @@ describe('EMBEDQL_KEY_LIMITS', () => {
     await server.stop();
   });
 
+  test('requests at the same time do not overspend it, whoever carries the cost', async () => {
+    provider.delayMs = 50;
+    const server = await startEmbedQL({
+      ...provider.env,
+      ...keys,
+      EMBEDQL_KEY_LIMITS: '*:0.00000005usd/day',
+    });
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => embed(server, 'web-key', [`p${i}`])),
+    );
+    const served = answers.filter(({ data }) => data.embedBatch.totalEmbeddings === 1);
+    expect(served.length).toBeGreaterThan(0);
+    expect(provider.calls.flatMap(({ input }) => input)).toHaveLength(served.length);
+    expect(provider.billedTokens()).toBeGreaterThan(0);
+    expect(provider.billedTokens() * 2e-8).toBeLessThanOrEqual(5e-8);
+    await server.stop();
+  });
+
   test('who breaks off pays all the same', async () => {
     provider.delayMs = 200;
     const server = await startEmbedQL({
       ...provider.env,
       ...keys,
-      EMBEDQL_KEY_LIMITS: 'web:0.00000001usd/day',
+      EMBEDQL_KEY_LIMITS: 'web:0.0000001usd/day',
     });
     const gone = new AbortController();
     const body = { query: 'mutation { embed(text: "paid for nothing") { model } }' };

@@ -73,13 +73,11 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     await server.graphql(
       'mutation { embed(text: "naïve 🐈") { cost } embedQuery(query: "naïve 🐈") { cost } }',
     );
-    await inRedis(2);
+    await inRedis(1);
     const hash = createHash('sha256').update('naïve 🐈', 'utf8').digest('hex');
     const keys = (await redis.client.keys('*')).sort();
-    expect(keys).toEqual([
-      `embed:v2:text-embedding-3-small:doc:${hash}`,
-      `embed:v2:text-embedding-3-small:query:${hash}`,
-    ]);
+    // This model embeds queries like documents, so a text is the same as both; and no lease is left.
+    expect(keys).toEqual([`embed:v2:text-embedding-3-small:doc:${hash}`]);
     for (const key of keys) {
       expect(await redis.client.strlen(key)).toBe(4 * 1_536 + headerBytes);
       expect(await redis.client.ttl(key)).toBeGreaterThan(990);
@@ -98,11 +96,11 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     };
     await ask(server, asked);
     await inRedis(100);
-    // A lease on each, and each value; both as one packet.
-    expect(await commands()).toMatchObject({ mget: 1, eval: 1, unlink: 1, set: 200 });
+    // One script looks up and leases; the values and the end of the leases are one packet.
+    expect(await commands()).toMatchObject({ eval: 1, unlink: 1, set: 200 });
     const other = await start();
     expect(await ask(other, asked)).toMatchObject({ cachedCount: 100, totalCost: 0 });
-    expect(await commands()).toMatchObject({ mget: 2, eval: 1, unlink: 1, set: 200 });
+    expect(await commands()).toMatchObject({ eval: 2, unlink: 1, set: 200 });
     expect(provider.calls).toHaveLength(1);
   });
 
@@ -207,12 +205,12 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     provider.delayMs = 0;
   });
 
-  test('a replica that promised and never delivers keeps nobody waiting for long', async () => {
-    provider.delayMs = 400;
+  test('a provider that takes its time is asked once, however many replicas wait', async () => {
+    provider.delayMs = 1_500;
     const replicas = [await start(), await start()];
     const asked = many(3);
     await Promise.all(replicas.map((replica) => ask(replica, asked)));
-    expect(provider.calls.map(({ input }) => input.length)).toEqual([3, 3]);
+    expect(provider.calls.map(({ input }) => input.length)).toEqual([3]);
     provider.delayMs = 0;
   });
 

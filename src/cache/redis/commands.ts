@@ -146,7 +146,8 @@ export function redisCommands(link: RedisLink): RedisCommands {
             if (ttlSeconds > 0) pipeline.set(key, value, 'EX', ttlSeconds);
             else pipeline.set(key, value);
           }
-          for (const key of own) pipeline.unlink(leaseKey(key));
+          if (isCluster(link.client)) for (const key of own) pipeline.unlink(leaseKey(key));
+          else pipeline.unlink(...own.map(leaseKey));
         },
         (replies, own) => own.map((_, i) => replies[i]![0]),
       );

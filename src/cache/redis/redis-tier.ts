@@ -3,7 +3,7 @@ import type { CachedVector } from '../../core/cache.ts';
 import type { CacheEvents } from '../../core/events.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
-import { type RedisCommands, redisCommands } from './commands.ts';
+import { type ClaimedValue, type RedisCommands, redisCommands } from './commands.ts';
 import type { RedisLink } from './connect.ts';
 import { errorWord, timedOut, withTimeout } from './util.ts';
 
@@ -93,12 +93,20 @@ export class RedisTier {
 
   /** Reads, and takes the lease on what is not there, so that other replicas know that we compute it. */
   async claimMany(keys: readonly string[], waitMs: number): Promise<Stored[]> {
-    const values = await this.#ask(keys, waitMs, () => this.#commands.claimMany(keys, leaseMs));
+    const values = await this.#ask(keys, waitMs, () => this.#claimOrRead(keys));
     return values.map((value, i) => {
       if (value === 'ours') this.#leases.add(keys[i]!);
       if (value === undefined || value === 'ours' || value === 'theirs') return value;
       return this.#read(value);
     });
+  }
+
+  /** A Redis that takes no writes at the moment, or no scripts from this user, can be read all the same. */
+  async #claimOrRead(keys: readonly string[]): Promise<Array<ClaimedValue | undefined>> {
+    const claimed = await this.#commands.claimMany(keys, leaseMs);
+    if (!claimed.some(refusesLeases)) return claimed;
+    const values = await this.#commands.getMany(keys);
+    return values.map((value) => value ?? undefined);
   }
 
   /** Gives leases back whose texts were not computed. Returns at once. */
@@ -240,6 +248,14 @@ export class RedisTier {
     this.#state = 'up';
     if (wasAway) this.#options.log.info('Redis is back');
   }
+}
+
+/** Full, read-only, without its disk, or not for this user: nothing is wrong with reading. */
+function refusesLeases(value: unknown): boolean {
+  return (
+    value instanceof Error &&
+    /^(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|ERR unknown command)/.test(value.message)
+  );
 }
 
 /** An error that Redis itself answered, as opposed to one of the connection. */
