@@ -26,6 +26,11 @@ export class Admission {
     this.#events = events;
   }
 
+  /** Texts that one operation may ask for. A longer list need not be read. */
+  get maxTexts(): number {
+    return this.#limits.maxTexts;
+  }
+
   /** Who pays for an operation with this key. */
   payer(key: string): Payer {
     return this.#budgets.payer(key);
@@ -34,11 +39,16 @@ export class Admission {
   /**
    * Answers at once where nothing has to be counted or looked up.
    * @param demand who asks, with its verb: "The operation asks for"
+   * @param texts how many that is, where some that count have no request: wrong ones, and other entities
    * @throws EmbedQLError COST_LIMIT_EXCEEDED, RATE_LIMITED
    */
-  admit(requests: readonly ModelRequest[], payer: Payer, demand: string): void | Promise<void> {
-    if (requests.length > this.#limits.maxTexts)
-      this.#refuse(payer, tooManyTexts(demand, requests.length, this.#limits.maxTexts));
+  admit(
+    requests: readonly ModelRequest[],
+    payer: Payer,
+    demand: string,
+    texts = requests.length,
+  ): void | Promise<void> {
+    if (texts > this.maxTexts) this.refuse(payer, tooManyTexts(demand, texts, this.maxTexts));
     // A token is at least one byte, and a UTF-16 unit is at most three bytes.
     let mostTokens = 0;
     for (const { text } of requests) mostTokens += text.length * 3;
@@ -58,7 +68,7 @@ export class Admission {
   ): Promise<void> {
     const { maxTokens } = this.#limits;
     if (!fewTokens && (await countTokensBeyond(requests, maxTokens)))
-      this.#refuse(
+      this.refuse(
         payer,
         new EmbedQLError(
           'COST_LIMIT_EXCEEDED',
@@ -67,11 +77,12 @@ export class Admission {
         ),
       );
     const refusal = await this.#budgets.take(payer.key, requests.length);
-    if (refusal) this.#refuse(payer, refusal);
+    if (refusal) this.refuse(payer, refusal);
     this.#events.admitted(payer.key, requests.length);
   }
 
-  #refuse({ key }: Payer, error: EmbedQLError): never {
+  /** Refuses an operation for a reason that was found before its requests were built. */
+  refuse({ key }: Payer, error: EmbedQLError): never {
     this.#events.refused(key, error.code);
     throw error;
   }

@@ -1,6 +1,6 @@
 import { type App, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
-import { type Environment, silentProgress } from '../../src/core/surroundings.ts';
+import { type Environment, type Log, silentProgress } from '../../src/core/surroundings.ts';
 import type { Provider } from '../../src/providers/provider.ts';
 import { createLog } from '../../src/telemetry/pino.ts';
 
@@ -22,6 +22,7 @@ export interface TestServer {
 export async function startEmbedQL(
   env: Environment = {},
   providers?: readonly Provider[],
+  log?: Log,
 ): Promise<TestServer> {
   const settings: Environment = {
     LOG_LEVEL: 'silent',
@@ -33,7 +34,7 @@ export async function startEmbedQL(
   const app = await createApp({
     config,
     env: settings,
-    log: createLog(config.logLevel, false),
+    log: log ?? createLog(config.logLevel, false),
     progress: silentProgress,
     ...(providers ? { providers } : {}),
   });

@@ -7,13 +7,14 @@ import {
   type YogaServerInstance,
 } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
-import type { EmbedRequest } from '../../core/request.ts';
+import { EmbedQLError } from '../../core/errors.ts';
 import type { Caller } from '../../http/route.ts';
 import { plainForms, type VectorForms } from '../../wire/writer.ts';
 import type { OperationRecord } from '../operation-log.ts';
 import type { Services } from '../services.ts';
 import type { Finish } from './coded-error.ts';
 import type { Context } from './context.ts';
+import { certainRequests, type Foreseen, possibleRequests } from './foreseen.ts';
 import { OperationLoader } from './loader.ts';
 import { boundedDocumentCache } from './plugins/document-cache.ts';
 import { limitsFor, parseWithin } from './plugins/document-limits.ts';
@@ -80,10 +81,13 @@ export function createEngine(
         // Before useLookAhead: what that refuses ends the hooks of execution, and would have no name in the log.
         useOperationLog: useOperationLog(),
         // Before anything runs, and so before execution can be given up.
-        useLookAhead: useLookAhead<Context, EmbedRequest>({
-          admit: (requests, { admission, payer }) =>
-            admission.admit(requests, payer, 'The operation asks for'),
-          begin: (requests, { loader }) => loader.beginRun(requests),
+        useLookAhead: useLookAhead<Context, Foreseen>({
+          admit: (foreseen, { admission, payer }, { unforeseen }) => {
+            for (const { error } of unforeseen) if (isCostly(error)) admission.refuse(payer, error);
+            const requests = possibleRequests(foreseen);
+            return admission.admit(requests, payer, 'The operation asks for', foreseen.length);
+          },
+          begin: (foreseen, { loader }) => loader.beginRun(certainRequests(foreseen)),
         }),
         // Last, so that what is passed to the executor has the signal.
         useExecutionCancellation: useExecutionCancellation(),
@@ -109,6 +113,11 @@ export function createEngine(
       }
     },
   };
+}
+
+/** Whether a field has more in it than may be looked at. */
+function isCostly(error: unknown): error is EmbedQLError {
+  return error instanceof EmbedQLError && error.code === 'COST_LIMIT_EXCEEDED';
 }
 
 /** Names of the root fields that are gathered with others: any number of them is one piece of work. */

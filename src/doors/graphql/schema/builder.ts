@@ -1,13 +1,14 @@
 import LookAheadPlugin from '@embedql/look-ahead/pothos';
 import SchemaBuilder from '@pothos/core';
-import DirectivesPlugin from '@pothos/plugin-directives';
-import FederationPlugin from '@pothos/plugin-federation';
 import type { Context } from '../context.ts';
 
 export interface SchemaTypes {
   Context: Context;
   DefaultFieldNullability: false;
-  Scalars: { Vector: { Input: never; Output: unknown } };
+  Scalars: {
+    Vector: { Input: never; Output: unknown };
+    _Any: { Input: unknown; Output: unknown };
+  };
 }
 
 /** Every type file gets this builder and adds what it is about. */
@@ -21,9 +22,15 @@ export function toInt(count: number): number {
   return Math.min(Math.round(count), largestInt);
 }
 
+/** An object type whose resolvers start from a `Source`. */
+export type ObjectRef<Source> = PothosSchemaTypes.ObjectRef<
+  PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>,
+  Source
+>;
+
 export function createBuilder(): Builder {
   const builder = new SchemaBuilder<SchemaTypes>({
-    plugins: [DirectivesPlugin, FederationPlugin, LookAheadPlugin],
+    plugins: [LookAheadPlugin],
     defaultFieldNullability: false,
   });
   builder.queryType({ description: 'What can be asked without computing anything.' });

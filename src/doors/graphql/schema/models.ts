@@ -1,7 +1,9 @@
 import type { EmbeddingModel } from '../../../core/model.ts';
 import type { Builder } from './builder.ts';
+import { type Entity, keyText } from './federation.ts';
 
-export function addModels(builder: Builder): void {
+/** `models`, `defaultModel`, and the type of both. */
+export function addModels(builder: Builder): Entity<EmbeddingModel> {
   const Model = builder.objectRef<EmbeddingModel>('Model').implement({
     description: 'A model that texts can be embedded with.',
     fields: (t) => ({
@@ -53,12 +55,6 @@ export function addModels(builder: Builder): void {
     }),
   });
 
-  builder.asEntity(Model, {
-    key: builder.selection<{ name: string }>('name'),
-    // Rejects where there is none, which costs the other entities nothing; a throw would cost them all.
-    resolveReference: async ({ name }: { name: string }, { catalogue }) => catalogue.get(name),
-  });
-
   builder.queryField('models', (t) =>
     t.field({
       type: [Model],
@@ -73,4 +69,9 @@ export function addModels(builder: Builder): void {
       resolve: (_root, _args, { catalogue }) => catalogue.defaultModel,
     }),
   );
+  return {
+    type: Model,
+    keys: ['name'],
+    find: (representation, { catalogue }) => ({ source: catalogue.get(keyText(representation, 'name')) }),
+  };
 }

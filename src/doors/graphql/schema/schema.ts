@@ -3,8 +3,9 @@ import { createBuilder } from './builder.ts';
 import { addEmbed } from './embed.ts';
 import { addEmbedBatch } from './embed-batch.ts';
 import { addEmbedStream } from './embed-stream.ts';
-import { addEmbeddedText, gatherEntities } from './embedded-text.ts';
+import { addEmbeddedText } from './embedded-text.ts';
 import { addEmbedding } from './embedding.ts';
+import { addFederation } from './federation.ts';
 import { addHealth, addLimits } from './health.ts';
 import { addMetrics } from './metrics.ts';
 import { addModels } from './models.ts';
@@ -17,13 +18,14 @@ export function createSchema(): GraphQLSchema {
   addVector(builder);
   const Embedding = addEmbedding(builder);
   addEmbed(builder, Embedding);
-  addEmbeddedText(builder, Embedding);
+  const embeddedText = addEmbeddedText(builder, Embedding);
   const BatchFailure = addEmbedBatch(builder);
   addSimilarity(builder);
-  addModels(builder);
+  const model = addModels(builder);
   addMetrics(builder);
   addEmbedStream(builder, Embedding, BatchFailure);
   addHealth(builder);
   addLimits(builder);
-  return gatherEntities(builder.toSubGraphSchema({}));
+  addFederation(builder, [embeddedText, model]);
+  return builder.toSchema();
 }
