@@ -1,5 +1,5 @@
 // Writes docs/licenses.md from the lock file: what users of this package install, by licence. Fails for a licence
-// that nobody has looked at yet.
+// that is not in the list below: one that forbids a use, such as Elastic-2.0, does not come in.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 interface Locked {
@@ -23,8 +23,8 @@ const bundled = new Set([
   'onnxruntime-node',
 ]);
 
-/** Licences that have been looked at, with what to know of those that ask for more than being named. */
-const known: Record<string, string> = {
+/** Licences that a package may have, with what to know of it: free ones, which ask for nothing but being named. */
+const allowed: Record<string, string> = {
   MIT: '',
   ISC: '',
   '0BSD': '',
@@ -34,8 +34,6 @@ const known: Record<string, string> = {
   'BlueOak-1.0.0': '',
   '(MIT OR CC0-1.0)': '',
   'MIT AND Apache-2.0': "transformers.js and ONNX Runtime's CPU binaries, with their licences beside them.",
-  'Elastic-2.0':
-    "Comes with @apollo/subgraph, which Pothos' federation plugin needs. It may be used and passed on; it may not itself be sold as a managed service.",
 };
 
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
@@ -56,15 +54,15 @@ if (withScripts.size > 0) {
     `these bring an install script, which may ask another host: ${[...withScripts].join(', ')}; bundle them or take others`,
   );
 }
-const unknown = [...byLicense.keys()].filter((license) => !(license in known));
+const unknown = [...byLicense.keys()].filter((license) => !(license in allowed));
 if (unknown.length > 0) {
   const found = unknown.map((license) => `${license}: ${[...byLicense.get(license)!].join(', ')}`);
-  throw new Error(`look at these licences and add them, or take other packages:\n${found.join('\n')}`);
+  throw new Error(`these licences are not in the list; take other packages, or add a licence that is free:\n${found.join('\n')}`);
 }
 const sections = [...byLicense]
   .sort(([a], [b]) => a.localeCompare(b))
   .map(([license, names]) => {
-    const note = known[license] ? `${known[license]}\n\n` : '';
+    const note = allowed[license] ? `${allowed[license]}\n\n` : '';
     return `## ${license}\n\n${note}${[...names].sort().join(', ')}\n`;
   });
 writeFileSync(
