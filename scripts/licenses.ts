@@ -57,7 +57,9 @@ if (withScripts.size > 0) {
 const unknown = [...byLicense.keys()].filter((license) => !(license in allowed));
 if (unknown.length > 0) {
   const found = unknown.map((license) => `${license}: ${[...byLicense.get(license)!].join(', ')}`);
-  throw new Error(`these licences are not in the list; take other packages, or add a licence that is free:\n${found.join('\n')}`);
+  throw new Error(
+    `these licences are not in the list; take other packages, or add a licence that is free:\n${found.join('\n')}`,
+  );
 }
 const sections = [...byLicense]
   .sort(([a], [b]) => a.localeCompare(b))

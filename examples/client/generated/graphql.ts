@@ -16,6 +16,7 @@ export type Scalars = {
   Float: { input: number; output: number; }
   /** An embedding: a JSON array of numbers (float32), of unit length for all built-in models, so that the dot product of two is their cosine similarity. */
   Vector: { input: number[]; output: number[]; }
+  /** What another subgraph says of an entity: its `__typename`, and the fields of one of its keys. */
   _Any: { input: Record<string, unknown>; output: Record<string, unknown>; }
 };
 
@@ -327,7 +328,9 @@ export type Neighbor = {
 /** What can be asked without computing anything. */
 export type Query = {
   __typename?: 'Query';
+  /** The entities that other subgraphs have stubs of, for the gateway of a federated graph. A wrong representation is null in its place; the others are answered. */
   _entities: Array<Maybe<_Entity>>;
+  /** This subgraph, for the gateway of a federated graph. */
   _service: _Service;
   /** The model that is used where none is named. */
   defaultModel: Model;
@@ -411,11 +414,13 @@ export type TextKind =
   /** Something to find with. */
   | 'QUERY';
 
+/** What another subgraph may return as a stub, to have the gateway fetch its fields here. */
 export type _Entity = EmbeddedText | Model;
 
+/** This subgraph, for the gateway of a federated graph. */
 export type _Service = {
   __typename?: '_Service';
-  /** The sdl representing the federated service capabilities. Includes federation directives, removes federation types, and includes rest of full schema after schema directives have been applied */
+  /** The schema with the keys of its entities, and without what every subgraph has. */
   sdl?: Maybe<Scalars['String']['output']>;
 };
 
