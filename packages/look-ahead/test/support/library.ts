@@ -1,5 +1,7 @@
+import { useEngine } from '@envelop/core';
 import DataLoader from 'dataloader';
 import {
+  execute,
   GraphQLError,
   GraphQLInt,
   GraphQLList,
@@ -98,6 +100,8 @@ export function startLibrary(
       return { library };
     },
     plugins: [
+      // graphql-js: before 2.1 the executor of @graphql-tools fails for an argument that is called `constructor`.
+      useEngine({ execute }),
       useLookAhead<Context, string>({
         begin: (keys, { library }) => void library.books.loadMany(keys),
         ...options,
