@@ -73,7 +73,7 @@ export class ReliableModel implements EmbeddingModel {
   #refusedInARow = 0;
   #refusedAt = 0;
   /** The one call that tries again after a pause; the others wait for what becomes of it. */
-  #probe: Promise<unknown> | undefined;
+  #probe: Promise<void> | undefined;
 
   constructor(model: CheckedModel, options: ReliabilityOptions, events: EmbedderEvents, log: Log) {
     this.spec = model.spec;
@@ -136,10 +136,13 @@ export class ReliableModel implements EmbeddingModel {
     let attempts = 0;
     try {
       return await retrying.execute(async () => {
-        const isProbe = await this.#pauseOver(endsAt, deadline);
+        const probeEnds = await this.#pauseOver(endsAt, deadline);
         attempts += 1;
-        const attempt = this.#breaker.execute(() => this.#attempt(texts, attempts, deadline));
-        return await (isProbe ? this.#asProbe(attempt) : attempt);
+        try {
+          return await this.#breaker.execute(() => this.#attempt(texts, attempts, deadline));
+        } finally {
+          probeEnds?.();
+        }
       });
     } catch (error) {
       throw withRetryAfter(this.#explain(error), this.#pause.remainingMs);
@@ -152,9 +155,9 @@ export class ReliableModel implements EmbeddingModel {
 
   /**
    * Waits as long as the provider has asked for, unless that is longer than anybody will wait.
-   * @returns whether this call is the one that tries first after a pause
+   * @returns for the one call that tries first after a pause: what to call when it is over; the others wait for that
    */
-  async #pauseOver(endsAt: number, deadline: AbortSignal): Promise<boolean> {
+  async #pauseOver(endsAt: number, deadline: AbortSignal): Promise<(() => void) | undefined> {
     let paused = false;
     for (;;) {
       const retryAfterMs = Math.ceil(this.#pause.remainingMs);
@@ -168,19 +171,20 @@ export class ReliableModel implements EmbeddingModel {
       if (retryAfterMs > 0) {
         paused = true;
         await this.#pause.over(deadline);
-      } else if (paused && this.#probe) await this.#probe;
-      else return paused;
+      } else if (this.#probe) await this.#probe;
+      else return paused ? this.#beginProbe() : undefined;
     }
   }
 
-  #asProbe<Result>(attempt: Promise<Result>): Promise<Result> {
-    const probe = attempt
-      .catch(() => {})
-      .finally(() => {
-        if (this.#probe === probe) this.#probe = undefined;
-      });
-    this.#probe = probe;
-    return attempt;
+  #beginProbe(): () => void {
+    let end: () => void = () => {};
+    this.#probe = new Promise((resolve) => {
+      end = () => {
+        this.#probe = undefined;
+        resolve();
+      };
+    });
+    return end;
   }
 
   async #attempt(texts: readonly string[], attempts: number, deadline: AbortSignal): Promise<EmbeddedText[]> {
