@@ -5,10 +5,10 @@
 // Event loop: its delay while inference is saturated, and how many hits are served meanwhile.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { directory } from '@embedql/all-minilm-l6-v2';
 import { post } from './http-client.ts';
 import { metric, startServer } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
@@ -17,10 +17,6 @@ const rounds = 3;
 /** Node looks at its event loop every 10 ms, and counts those in (perf_hooks.monitorEventLoopDelay). */
 const resolutionMs = 10;
 const seconds = Number(process.argv[2] ?? 8);
-const directory = path.join(
-  process.env['EMBEDQL_MODELS_DIR'] ?? path.join(homedir(), '.cache/embedql/models'),
-  'onnx-community/all-MiniLM-L6-v2-ONNX',
-);
 const words =
   'the server turns many small questions into few large calls and gives every answer back to whoever asked for it'.split(
     ' ',
@@ -136,7 +132,7 @@ async function startOnnx(): Promise<(texts: readonly string[]) => Promise<number
   const file = fileURLToPath(new URL('./bare-onnx.ts', import.meta.url));
   const child = spawn(
     process.execPath,
-    ['--import', 'tsx', file, directory, path.join(directory, 'onnx/model_q4.onnx')],
+    ['--import', 'tsx', file, directory, path.join(directory, 'onnx/model_int8.onnx')],
     {
       stdio: ['pipe', 'pipe', 'inherit'],
     },
