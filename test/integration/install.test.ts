@@ -6,7 +6,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readConfig } from '../../src/config/config.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -54,7 +53,7 @@ async function install(name: string, flags: readonly string[] = []): Promise<{ h
 
 /** What `npx embedql` in that folder answers to one operation. */
 async function ask(home: string, query: string): Promise<unknown> {
-  const settings = { PORT: '0', EMBEDQL_MODELS_DIR: readConfig(process.env).modelsDir, OPENAI_API_KEY: '' };
+  const settings = { PORT: '0', EMBEDQL_MODELS_DIR: path.join(folder, 'no models'), OPENAI_API_KEY: '' };
   const server = spawn('npx', ['embedql'], { cwd: home, env: { ...env, ...settings }, detached: true });
   let output = '';
   for (const stream of [server.stdout, server.stderr]) {

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../../core/clock.ts';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 
 const firstPauseMs = 1_000;
@@ -8,33 +9,38 @@ const longestPauseMs = 60_000;
  * with each further failure up to a minute, in which everybody gets that failure at once.
  */
 export class Attempts {
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'now'>;
   #failure: EmbedQLError | undefined;
   #pauseMs = 0;
   #until = 0;
 
-  /** @param now a clock in milliseconds that never goes back */
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+    this.#clock = clock;
   }
 
-  /** @throws EmbedQLError the last failure, with the time that is left of its pause */
-  check(): void {
-    const leftMs = this.#until - this.#now();
-    if (this.#failure === undefined || leftMs <= 0) return;
+  /** The failure that everybody gets at the moment; undefined where the next request will try. */
+  get failure(): EmbedQLError | undefined {
+    const leftMs = this.#until - this.#clock.now();
+    if (this.#failure === undefined || leftMs <= 0) return undefined;
     const { code, message, retryable } = this.#failure;
-    throw new EmbedQLError(code, message, {
+    return new EmbedQLError(code, message, {
       retryable,
       ...(retryable ? { retryAfterMs: Math.ceil(leftMs) } : {}),
       cause: this.#failure,
     });
   }
 
+  /** @throws EmbedQLError the last failure, with the time that is left of its pause */
+  check(): void {
+    const { failure } = this;
+    if (failure) throw failure;
+  }
+
   /** Begins a pause. @returns the failure as everybody will get it */
   failed(error: unknown): EmbedQLError {
     this.#failure = toEmbedQLError(error);
     this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, 2 * this.#pauseMs));
-    this.#until = this.#now() + this.#pauseMs;
+    this.#until = this.#clock.now() + this.#pauseMs;
     return this.#failure;
   }
 

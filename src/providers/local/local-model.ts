@@ -50,10 +50,10 @@ export class LocalModel implements ProviderModel {
   readonly #context: ProviderContext;
   readonly #sources: readonly WeightsSource[];
   readonly #attempts = new Attempts();
+  readonly #missingRuntime = missingRuntime();
   #weights: Promise<Weights & WeightsFacts> | undefined;
   #loading: Promise<Piscina> | undefined;
   #pool: Piscina | undefined;
-  #lastFailure = missingRuntime();
 
   constructor(spec: LocalSpec, context: ProviderContext, sources: readonly WeightsSource[]) {
     this.spec = spec;
@@ -63,8 +63,9 @@ export class LocalModel implements ProviderModel {
 
   status(): ModelStatus {
     const loaded = this.#pool !== undefined;
-    if (this.#lastFailure === undefined) return { available: true, loaded };
-    return { available: false, loaded, reason: this.#lastFailure };
+    const reason = this.#missingRuntime ?? this.#attempts.failure?.message;
+    // Available again as soon as the next request will try, or nobody would send one to a server that is not ready.
+    return reason === undefined ? { available: true, loaded } : { available: false, loaded, reason };
   }
 
   async inspect(): Promise<ModelStatus> {
@@ -140,8 +141,8 @@ export class LocalModel implements ProviderModel {
 
   async #provision(): Promise<Weights & WeightsFacts> {
     const { modelsDir, log, progress } = this.#context;
-    const missing = missingRuntime();
-    if (missing) throw new EmbedQLError('PROVIDER_NOT_CONFIGURED', missing);
+    const missing = this.#missingRuntime;
+    if (missing !== undefined) throw new EmbedQLError('PROVIDER_NOT_CONFIGURED', missing);
     const weights = await provisionWeights(this.spec, { modelsDir, sources: this.#sources, log, progress });
     return { ...weights, ...(await inspectWeights(weights, this.spec)) };
   }
@@ -151,9 +152,7 @@ export class LocalModel implements ProviderModel {
     this.#weights = undefined;
     this.#loading = undefined;
     this.#pool = undefined;
-    const failure = this.#attempts.failed(error);
-    this.#lastFailure = failure.message;
-    return failure;
+    return this.#attempts.failed(error);
   }
 
   /** Loads the model once. @throws EmbedQLError */
@@ -207,7 +206,6 @@ export class LocalModel implements ProviderModel {
       );
     }
     this.#attempts.succeeded();
-    this.#lastFailure = undefined;
     this.#pool = pool;
     return pool;
   }
