@@ -33,25 +33,32 @@ export function loadBinding(): unknown {
     throw new Error(
       `@embedql/local-runtime has no ONNX Runtime for ${platform}; local models need Linux (x64, arm64), macOS (arm64) or Windows (x64, arm64).`,
     );
-  return createRequire(import.meta.url)(path.join(unpacked(source, platform), 'onnxruntime_binding.node'));
+  const { folder, temporary } = unpacked(source, platform);
+  try {
+    return createRequire(import.meta.url)(path.join(folder, 'onnxruntime_binding.node'));
+  } finally {
+    // Once loaded, the files are no longer needed, except on Windows, which does not let them go.
+    if (temporary && process.platform !== 'win32')
+      rmSync(path.dirname(folder), { recursive: true, force: true });
+  }
 }
 
 /** Where the libraries are as the system can load them: beside the package, else in the user's cache, else in a new folder. */
-function unpacked(source: string, platform: string): string {
+function unpacked(source: string, platform: string): { folder: string; temporary: boolean } {
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
   const folders = [
     fileURLToPath(new URL(`unpacked/${platform}`, import.meta.url)),
     path.join(homedir(), '.cache', 'embedql', 'runtime', `${version}-${platform}`),
   ];
   const there = folders.find((folder) => existsSync(folder));
-  if (there) return there;
+  if (there) return { folder: there, temporary: false };
   for (const folder of folders) {
     try {
       unpack(source, folder);
-      return folder;
+      return { folder, temporary: false };
     } catch (error) {
       // Another process was faster, or this folder cannot be written: a package installed by root, a read-only image.
-      if (existsSync(folder)) return folder;
+      if (existsSync(folder)) return { folder, temporary: false };
       if (
         !['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR'].includes(
           (error as NodeJS.ErrnoException).code ?? '',
@@ -60,10 +67,10 @@ function unpacked(source: string, platform: string): string {
         throw error;
     }
   }
-  // Nobody else can have prepared this one; the system's cleaning of its temporary folder takes it away.
+  // Nobody else can have prepared this one.
   const folder = path.join(mkdtempSync(path.join(tmpdir(), 'embedql-runtime-')), platform);
   unpack(source, folder);
-  return folder;
+  return { folder, temporary: true };
 }
 
 /** Into a folder of its own, then one rename: several processes may do this at once, and the folder is there whole or not at all. */
