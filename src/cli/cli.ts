@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { ConfigError, readConfig } from '../config/config.ts';
-import { EmbedQLError } from '../core/errors.ts';
+import { ConfigError, readConfig, variableOf } from '../config/config.ts';
+import { describeError, EmbedQLError } from '../core/errors.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { version } from '../version.ts';
@@ -71,7 +71,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
   } catch (error) {
     if (isCommanderExit(error)) return error.exitCode;
     if (!(error instanceof ConfigError || error instanceof EmbedQLError)) throw error;
-    err(`${error.message}\n`);
+    err(`${error instanceof EmbedQLError ? describeError(error, variableOf) : error.message}\n`);
     return 1;
   }
   return exitCode;

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type App, createApp } from '../app.ts';
-import { type Config, ConfigError } from '../config/config.ts';
-import { EmbedQLError } from '../core/errors.ts';
+import { type Config, ConfigError, variableOf } from '../config/config.ts';
+import { describeError, EmbedQLError } from '../core/errors.ts';
 import type { EmbeddingModel } from '../core/model.ts';
 import type { ModelRequest } from '../core/request.ts';
 import type { Environment } from '../core/surroundings.ts';
@@ -146,7 +146,7 @@ async function warmChunk(
     tally.texts += 1;
     if (answer instanceof Error) {
       tally.failed += 1;
-      hooks.err(`line ${lines[i]!.number} failed: ${answer.code}: ${answer.message}\n`);
+      hooks.err(`line ${lines[i]!.number} failed: ${answer.code}: ${describeError(answer, variableOf)}\n`);
     } else if (answer.source === 'provider') {
       tally.computed += 1;
       tally.costUsd += answer.costUsd;

@@ -122,7 +122,9 @@ describe('logs', () => {
         texts: 1,
         hits: 0,
         calls: 1,
+        outcome: 'failed',
         errors: 1,
+        codes: { BAD_USER_INPUT: 1 },
         ms: expect.any(Number),
         costUsd: expect.any(Number),
       }),
@@ -130,6 +132,150 @@ describe('logs', () => {
     expect(stdout).not.toContain('secret words');
     expect(stdout).not.toContain(testKey);
   });
+
+  test("have that line for streams, for OpenAI's door and for what is not valid, with the codes of what failed", async () => {
+    const process = await serveEmbedQL(provider.env);
+    const post = (path: string, body: object, headers = {}) =>
+      fetch(process.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      });
+    const stream = { accept: 'text/event-stream' };
+    const streamed =
+      'subscription Streamed { embedStream(texts: ["s1", "", "s2"]) { done failures { code } } }';
+    await (await post('/graphql', { query: streamed }, stream)).text();
+    const leaving = new AbortController();
+    const watched = await fetch(`${process.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...stream },
+      body: JSON.stringify({ query: 'subscription Watched { metricsUpdated { operations } }' }),
+      signal: leaving.signal,
+    });
+    await watched.body!.getReader().read();
+    leaving.abort();
+    await process.printed(/"Watched"/);
+    const batch = 'mutation { embedBatch(texts: ["s1", "", " "]) { totalEmbeddings } }';
+    await post('/graphql', { query: batch });
+    await post('/graphql', { query: '{ nothing }' });
+    await post('/v1/embeddings', { input: ['s1', 'v1'] });
+    await post('/v1/embeddings', { input: 'v1', model: 'nope' });
+    const metrics = '{ metrics { operations failedOperations errors { code count } } }';
+    const { data } = await (await post('/graphql', { query: metrics })).json();
+    expect(data.metrics).toEqual({
+      operations: 6,
+      failedOperations: 2,
+      errors: [
+        { code: 'BAD_USER_INPUT', count: 4 },
+        { code: 'MODEL_NOT_FOUND', count: 1 },
+      ],
+    });
+    const page = await (await fetch(`${process.url}/metrics`)).text();
+    for (const line of [
+      'embedql_errors_total{code="BAD_USER_INPUT"} 4',
+      'embedql_operations_total{type="subscription",outcome="ok"} 1',
+      'embedql_operations_total{type="subscription",outcome="cancelled"} 1',
+      'embedql_operations_total{type="embeddings",outcome="failed"} 1',
+    ])
+      expect(page).toContain(line);
+    process.process.kill('SIGTERM');
+    const { stdout } = await process.finished;
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.filter(({ msg }) => msg === 'operation')).toMatchObject([
+      {
+        type: 'subscription',
+        operation: 'Streamed',
+        texts: 2,
+        calls: 1,
+        outcome: 'ok',
+        errors: 1,
+        codes: { BAD_USER_INPUT: 1 },
+      },
+      { type: 'subscription', operation: 'Watched', texts: 0, outcome: 'cancelled', errors: 0 },
+      { type: 'mutation', texts: 1, hits: 1, calls: 0, outcome: 'ok', codes: { BAD_USER_INPUT: 2 } },
+      { type: 'unknown', outcome: 'failed', codes: { BAD_USER_INPUT: 1 } },
+      { type: 'embeddings', operation: '/v1/embeddings', texts: 2, hits: 1, calls: 1, outcome: 'ok' },
+      { type: 'embeddings', texts: 0, outcome: 'failed', codes: { MODEL_NOT_FOUND: 1 } },
+      { type: 'query', outcome: 'ok' },
+    ]);
+  });
+
+  test('have no error for a client who leaves', async () => {
+    const process = await serveEmbedQL({ ...provider.env, EMBEDQL_PROVIDER_RETRIES: '0' });
+    provider.delayMs = 2_000;
+    const leaving = new AbortController();
+    const asked = fetch(`${process.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        query: 'mutation Left { embedBatch(texts: ["left alone"]) { totalEmbeddings } }',
+      }),
+      signal: leaving.signal,
+    });
+    await expect
+      .poll(() => provider.calls.some(({ input }) => input.includes('left alone')), { timeout: 20_000 })
+      .toBe(true);
+    leaving.abort();
+    await expect(asked).rejects.toThrow();
+    await process.printed(/"Left"/);
+    provider.delayMs = 0;
+    process.process.kill('SIGTERM');
+    const { stdout } = await process.finished;
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.find(({ operation }) => operation === 'Left')).toMatchObject({
+      outcome: 'cancelled',
+      errors: 0,
+    });
+    expect(lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+});
+
+test('a text about a subscription is answered like any other, byte for byte', async () => {
+  const answer = (text: string) =>
+    server
+      .post({ query: `mutation { embed(text: "${text}") { dimension embeddingBase64 } }` })
+      .then(async (response) => ({
+        length: response.headers.get('content-length'),
+        text: await response.text(),
+      }));
+  // Answers of Yoga come in chunks.
+  const [about, other] = [
+    await answer('my subscription has expired'),
+    await answer('my xubscription has expired'),
+  ];
+  expect(about.length).toBe(String(about.text.length));
+  expect(about.length).toBe(other.length);
+});
+
+test('a megabyte that looks like a message of graphql-js is answered like any other mistake', async () => {
+  const query = `{ "${'got invalid value '.repeat(55_000)}" }`;
+  const { errors } = await server.graphql(query);
+  expect(errors).toEqual([
+    {
+      message: 'Syntax Error: Expected Name, found String.',
+      locations: expect.anything(),
+      extensions: { code: 'BAD_USER_INPUT', retryable: false },
+    },
+  ]);
+});
+
+test('counters past the largest Int are given as that', async () => {
+  const own = await startEmbedQL(provider.env);
+  own.app.services.accounting.cacheHits('text-embedding-3-small', 'memory', 2 ** 31, 5);
+  const { data } = await own.graphql(
+    'mutation { resetMetrics { previous { cacheHits byModel { cacheHits } } } }',
+  );
+  expect(data.resetMetrics.previous).toEqual({
+    cacheHits: 2 ** 31 - 1,
+    byModel: [{ cacheHits: 2 ** 31 - 1 }],
+  });
+  await own.stop();
 });
 
 describe('metricsUpdated', () => {
@@ -199,6 +345,12 @@ describe('traces', () => {
       ),
     );
     await traced.graphql(`mutation { embed(text: "${provider.poison}") { cost } }`);
+    const streamId = 'c'.repeat(32);
+    const streamed = await traced.post(
+      { query: 'subscription { embedStream(texts: ["traced stream"]) { done } }' },
+      { headers: { accept: 'text/event-stream', traceparent: `00-${streamId}-${'1'.repeat(16)}-01` } },
+    );
+    await streamed.text();
     // What is left is sent before the end.
     await traced.stop();
     collector.close();
@@ -209,8 +361,12 @@ describe('traces', () => {
         .sort();
     for (const name of ['graphql', 'embedql.cache', 'embedql.queue'])
       expect(ours(name), name).toEqual(traceIds);
-    const [shared, refused, ...others] = spans.filter(({ name }) => name === 'embedql.provider');
+    expect(spans.filter(({ traceId }) => traceId === streamId).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['graphql', 'embedql.queue']),
+    );
+    const [shared, refused, stream, ...others] = spans.filter(({ name }) => name === 'embedql.provider');
     expect(others).toEqual([]);
+    expect(stream!.links!.map(({ traceId }) => traceId)).toEqual([streamId]);
     expect(shared!.links!.map(({ traceId }) => traceId).sort()).toEqual(traceIds);
     expect(refused!.status!.code).toBe(2);
     expect(JSON.stringify(spans)).not.toContain('traced 0');

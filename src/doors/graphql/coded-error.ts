@@ -108,30 +108,50 @@ function extensionsOf({ code, retryable, retryAfterMs }: EmbedQLError) {
 
 /** Characters of a message of graphql-js that are shown. */
 const longestMessage = 1_000;
-const [invalidValue, quotedString] = ['got invalid value ', 'String "'];
+
+type Repetition = readonly [phrase: string, rest: (message: string, start: number) => string];
+
+/** How graphql-js begins to repeat a value, and what is left of the message from there. */
+const repetitions: ReadonlyArray<Repetition> = [
+  ['got invalid value ', (message, start) => `got an invalid value${reasonAfter(message, start)}`],
+  ['cannot represent ', (message, start) => `cannot represent ${upTo(message, start, ': ')}`],
+  [
+    'Expected value of type ',
+    (message, start) => `Expected value of type ${upTo(message, start, ', found ')}`,
+  ],
+  // The value stands between its quotes as it is, with whatever quotes are in it.
+  ['String "', (message, start) => `String${message.slice(Math.max(start, message.lastIndexOf('"') + 1))}`],
+];
 
 /**
- * graphql-js repeats wrong values in its messages, and a wrong value may be somebody's text, a megabyte of it. Searches
- * from one end alone, with nothing that backtracks: in one pass for each rule.
+ * graphql-js repeats wrong values in its messages, and a wrong value may be somebody's text, a megabyte of it. What comes
+ * first tells which message it is; what comes after may be the value. Every step goes over the message once, forwards.
  */
-export function withoutValues(message: string): string {
-  let text = message;
-  const invalid = text.indexOf(invalidValue);
-  const reason = text.lastIndexOf('; ');
-  if (invalid >= 0 && reason > invalid)
-    text = `${text.slice(0, invalid)}got an invalid value; ${text.slice(reason + 2)}`;
-  text = endBefore(text, 'cannot represent ', ': ');
-  text = endBefore(text, 'Expected value of type ', ', found ');
-  const quote = text.indexOf(quotedString);
-  const end = text.lastIndexOf('"');
-  if (quote >= 0 && end >= quote + quotedString.length)
-    text = `${text.slice(0, quote)}String${text.slice(end + 1)}`;
-  return text.slice(0, longestMessage);
+export function withoutValues(message: string, rules = repetitions): string {
+  let first: readonly [at: number, shown: () => string] | undefined;
+  for (const [phrase, rest] of rules) {
+    const at = message.indexOf(phrase);
+    if (at === -1 || (first && first[0] < at)) continue;
+    first = [at, () => message.slice(0, at) + rest(message, at + phrase.length)];
+  }
+  return (first ? first[1]() : message).slice(0, longestMessage);
 }
 
-/** Ends the text at the first `separator` after the first `phrase`. */
-function endBefore(text: string, phrase: string, separator: string): string {
-  const start = text.indexOf(phrase);
-  const end = start === -1 ? -1 : text.indexOf(separator, start);
-  return end === -1 ? text : `${text.slice(0, end)}.`;
+/** The message from `start` to the first separator, as a sentence. */
+function upTo(message: string, start: number, separator: string): string {
+  const end = message.indexOf(separator, start);
+  return end === -1 ? message.slice(start) : `${message.slice(start, end)}.`;
+}
+
+/** What follows a value that begins at `start`, which may be a list or an object with texts in it. */
+function reasonAfter(message: string, start: number): string {
+  let quoted = false;
+  for (let i = start; i < message.length; i++) {
+    const character = message[i];
+    if (character === '"') quoted = !quoted;
+    else if (quoted && character === '\\') i += 1;
+    else if (!quoted && character === ';')
+      return `; ${withoutValues(message.slice(i + 2), repetitions.slice(1))}`;
+  }
+  return '.';
 }

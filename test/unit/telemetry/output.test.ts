@@ -38,7 +38,34 @@ describe('progress', () => {
   });
 });
 
-test('a log for a person is made of lines, not of JSON', () => {
+test('a log for a person has one line for an operation, and says what it came to', async () => {
+  const written: string[] = [];
+  const write = vi
+    .spyOn(process.stdout, 'write')
+    .mockImplementation((chunk) => written.push(String(chunk)) > 0);
   const log = createLog('info', true);
-  expect(log.level).toBe('info');
+  const figures = { fields: 3, texts: 3, hits: 1, calls: 1, costUsd: 0.0001, errors: 2, ms: 12.3 };
+  const codes = { BAD_USER_INPUT: 2 };
+  log.info(
+    { requestId: 'r', key: 'k', type: 'mutation', operation: 'Named', ...figures, codes },
+    'operation',
+  );
+  log.info(
+    { type: 'query', texts: 0, hits: 0, calls: 0, costUsd: 0, outcome: 'cancelled', ms: 1 },
+    'operation',
+  );
+  log.warn({ model: 'm' }, 'something else');
+  await vi.waitFor(() => expect(written.join('')).toContain('something else'));
+  write.mockRestore();
+  const plain = written.join('').replaceAll(new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g'), '');
+  expect(
+    plain
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^\S+ /, '')),
+  ).toEqual([
+    'INFO: mutation Named: 3 texts, 1 hit, 1 call, $0.0001, 12.3 ms, BAD_USER_INPUT 2',
+    'INFO: query: 1 ms, cancelled',
+    'WARN: something else {"model":"m"}',
+  ]);
 });
