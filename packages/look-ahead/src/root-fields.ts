@@ -12,7 +12,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import { type Arguments, argumentReader, type Variables } from './coercion.ts';
+import { type Arguments, argumentReader, type Variables, variableReader } from './coercion.ts';
 import { type AnyGather, gatherOf } from './gather.ts';
 
 /** A root field of an operation. */
@@ -28,22 +28,15 @@ export interface RootField {
 /** Operations come again and again; hosts keep their documents. The same document may be run on several schemas. */
 const known = new WeakMap<GraphQLSchema, WeakMap<DocumentNode, Map<OperationDefinitionNode, RootFields>>>();
 
-/**
- * The root fields of an operation in the order in which they run: fragments put in, fields of the same name merged,
- * `@skip` and `@include` obeyed. `__typename` and introspection, which ask for nothing, are left out.
- *
- * @throws GraphQLError where the condition of a directive is wrong
- */
+/** The root fields of an operation, ready to be listed for any variables. */
 export function rootFieldsOf(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  variables: Variables,
-): readonly RootField[] {
+): RootFields {
   const documents = remembered(known, schema, () => new WeakMap());
   const operations = remembered(documents, document, () => new Map());
-  const fields = remembered(operations, operation, () => new RootFields(schema, document, operation));
-  return fields.list(variables);
+  return remembered(operations, operation, () => new RootFields(schema, document, operation));
 }
 
 function remembered<Key extends WeakKey, Value>(
@@ -59,7 +52,9 @@ function remembered<Key extends WeakKey, Value>(
   return value;
 }
 
-class RootFields {
+export class RootFields {
+  /** The variables as they are coerced; undefined where one is missing or wrong. */
+  readonly readVariables: (inputs: Variables) => Variables | undefined;
   readonly #schema: GraphQLSchema;
   readonly #rootType: GraphQLObjectType | undefined;
   readonly #selectionSet: SelectionSetNode;
@@ -69,6 +64,7 @@ class RootFields {
   #always: readonly RootField[] | undefined;
 
   constructor(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) {
+    this.readVariables = variableReader(schema, operation);
     this.#schema = schema;
     this.#rootType = schema.getRootType(operation.operation) ?? undefined;
     this.#selectionSet = operation.selectionSet;
@@ -79,6 +75,12 @@ class RootFields {
     );
   }
 
+  /**
+   * The fields in the order in which they run: fragments put in, fields of the same name merged, `@skip` and `@include`
+   * obeyed. `__typename` and introspection, which ask for nothing, are left out.
+   *
+   * @throws GraphQLError where the condition of a directive is wrong
+   */
   list(variables: Variables): readonly RootField[] {
     if (this.#always) return this.#always;
     const rootType = this.#rootType;

@@ -8,7 +8,7 @@ import {
   parse,
 } from 'graphql';
 import { expect, test } from 'vitest';
-import { argumentReader } from '../src/coercion.ts';
+import { argumentReader, variableReader } from '../src/coercion.ts';
 
 const schema = buildSchema(
   `type Query {
@@ -67,6 +67,43 @@ test('arguments are what graphql-js makes of them, the first time and every time
           const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
           const expected = outcome(() => getArgumentValues(field, node, coerced));
           expect(outcome(() => read(coerced!))).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('variables are what graphql-js makes of them', () => {
+  const types = ['String!', '[String!]!', 'Boolean!', 'String', 'Int!', 'String! = "d"', '[String]'];
+  const names = ['v0', 'constructor', '__proto__'];
+  const value = fc.oneof(
+    fc.string(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.integer(),
+    fc.array(fc.oneof(fc.string(), fc.constant(null))),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(...types), { maxLength: 3 }),
+      fc.array(fc.array(fc.tuple(fc.constantFrom(...names), value), { maxLength: 3 }), { maxLength: 4 }),
+      (given, rounds) => {
+        const declared = given.map((type, i) => `$${names[i]}: ${type}`).join(' ');
+        const operation = parse(`query${declared && `(${declared})`} { f }`)
+          .definitions[0] as OperationDefinitionNode;
+        const read = variableReader(schema, operation);
+        for (const entries of rounds) {
+          // As JSON.parse does, __proto__ becomes an own property.
+          const inputs = Object.fromEntries(entries);
+          const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], inputs);
+          const found = read(inputs);
+          expect(found === undefined).toBe(coerced === undefined);
+          if (!found || !coerced) continue;
+          for (const name of names.slice(0, given.length)) {
+            expect(Object.hasOwn(found, name)).toBe(Object.hasOwn(coerced, name));
+            if (Object.hasOwn(coerced, name)) expect(found[name]).toEqual(coerced[name]);
+          }
         }
       },
     ),
