@@ -81,7 +81,7 @@ function hasVariable(value: ValueNode): boolean {
 
 /**
  * Reads the variables of an operation as graphql-js coerces them. Values of `String!`, `Boolean!` and `[String!]!`, which
- * are most, coerce to themselves and are only looked at: that takes 2 µs off each of a hundred fields with a variable.
+ * are most, coerce to themselves and are only looked at: that takes 1 to 2 µs off each of a hundred fields with a variable.
  *
  * @returns a function that returns undefined where a variable is missing or wrong
  */

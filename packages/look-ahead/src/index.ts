@@ -10,7 +10,7 @@ import {
   locatedError,
 } from 'graphql';
 import { type Gather, type Gathered, isGatherable } from './gather.ts';
-import { keepPlan, Plan, planOf, type UnforeseenField } from './plan.ts';
+import { dropPlan, keepPlan, Plan, planOf, type UnforeseenField } from './plan.ts';
 
 export type { Gather, GatherExtension, Gathered } from './gather.ts';
 export { gather, isGatherable } from './gather.ts';
@@ -49,7 +49,11 @@ export interface LookAheadPlugin {
     args: ExecutionArgs;
     context: unknown;
     setResultAndStopExecution(result: ExecutionResult): void;
-  }): void | Promise<void>;
+  }): ExecuteHooks | undefined | Promise<ExecuteHooks | undefined>;
+}
+
+interface ExecuteHooks {
+  onExecuteDone(payload: { result: object }): void;
 }
 
 /**
@@ -84,15 +88,23 @@ export function useLookAhead<Context, Request>({
       const context = given as Context;
       const plan = new Plan<Request>(args, context, (requests) => begin(requests, context));
       keepPlan(context, plan);
-      const refuse = (error: unknown) =>
+      const hooks: ExecuteHooks = {
+        onExecuteDone({ result }) {
+          // Deferred fields may be reached yet.
+          if (!(Symbol.asyncIterator in result)) dropPlan(context);
+        },
+      };
+      const refuse = (error: unknown): undefined => {
+        dropPlan(context);
         setResultAndStopExecution({
           errors: [error instanceof GraphQLError ? error : locatedError(error, undefined)],
         });
+      };
       try {
         const admitted = admit?.(plan.requests, context, { unforeseen: plan.unforeseen, args });
-        if (admitted) return Promise.resolve(admitted).catch(refuse);
+        return admitted ? Promise.resolve(admitted).then(() => hooks, refuse) : hooks;
       } catch (error) {
-        refuse(error);
+        return refuse(error);
       }
     },
   };
