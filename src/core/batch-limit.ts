@@ -36,15 +36,17 @@ export class BatchLimit {
     return this.#configured;
   }
 
-  /** A batch was refused, and all of its texts were accepted in parts, the largest of which was `accepted`. */
-  refused(accepted: BatchLimits): void {
+  /** `batch` was refused, and all of its texts were accepted in parts, the largest of which was `accepted`. */
+  refused(batch: BatchLimits, accepted: BatchLimits): void {
     this.#triedAt = this.#clock.now();
     const known = this.#learned;
+    // What was accepted once is refused now: the provider takes even less.
+    const outdated = known && batch.size <= known.size && batch.tokens <= known.tokens;
     // Batches that were refused at the same time each end with a part that was accepted: the largest of all counts.
-    this.#learned = {
-      size: Math.max(accepted.size, known?.size ?? 0),
-      tokens: Math.max(accepted.tokens, known?.tokens ?? 0),
-    };
+    this.#learned =
+      known && !outdated
+        ? { size: Math.max(accepted.size, known.size), tokens: Math.max(accepted.tokens, known.tokens) }
+        : accepted;
     if (!known) this.#onLearned(this.#learned);
   }
 

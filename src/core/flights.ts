@@ -226,16 +226,25 @@ export class Flights {
 
   /** One question to the cache for all of them, within what is left of the operation's time for it. */
   async #ask(flights: readonly Flight[], operation: Operation): Promise<Claimed[]> {
-    const { cache, clock, cacheWaitMs } = this.#options;
+    const { clock, cacheWaitMs } = this.#options;
     const wait = this.#cacheWaits.get(operation) ?? { leftMs: cacheWaitMs };
     this.#cacheWaits.set(operation, wait);
     if (wait.leftMs < 1) return flights.map(() => undefined);
-    const keys = flights.map(({ key }) => key);
     const started = clock.now();
+    const found = await this.#claim(flights, wait.leftMs);
+    wait.leftMs -= clock.now() - started;
+    return found;
+  }
+
+  /** What the cache says of each. One that fails, which it must not, has missed. */
+  async #claim(flights: readonly Flight[], waitMs: number): Promise<Claimed[]> {
+    const { cache, log } = this.#options;
+    const keys = flights.map(({ key }) => key);
     try {
-      return await (cache.claimMany?.(keys, wait.leftMs) ?? cache.getMany(keys, wait.leftMs));
-    } finally {
-      wait.leftMs -= clock.now() - started;
+      return await (cache.claimMany?.(keys, waitMs) ?? cache.getMany(keys, waitMs));
+    } catch (error) {
+      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to look for vectors');
+      return flights.map(() => undefined);
     }
   }
 
@@ -269,7 +278,7 @@ export class Flights {
    * is ours to compute. Never rejects.
    */
   async #awaitElsewhere(flights: readonly Flight[]): Promise<void> {
-    const { clock, cache, cacheWaitMs } = this.#options;
+    const { clock, cacheWaitMs } = this.#options;
     let waiting: readonly Flight[] = flights;
     try {
       for (let pollMs = firstPollMs; waiting.length > 0; pollMs = Math.min(pollMs * 1.5, longestPollMs)) {
@@ -277,8 +286,7 @@ export class Flights {
         for (const flight of waiting) if (flight.deserted) this.#forget(flight);
         waiting = waiting.filter(({ deserted }) => !deserted);
         if (waiting.length === 0) return;
-        const keys = waiting.map(({ key }) => key);
-        const { missing, elsewhere } = this.#receive(waiting, await cache.claimMany!(keys, cacheWaitMs));
+        const { missing, elsewhere } = this.#receive(waiting, await this.#claim(waiting, cacheWaitMs));
         waiting = elsewhere;
         if (missing.length > 0) void this.#compute(missing).catch((error) => this.#failAll(missing, error));
       }
@@ -322,7 +330,12 @@ export class Flights {
     const asked = flights.map((flight) => flight.fund(costOf(flight.maxTokens, this.#model.spec)));
     if (limited.length > 0) {
       await Promise.all(asked);
-      await Promise.all(flights.map((flight) => flight.untilFunded()));
+      // While one is waited for, those who pay for another may go.
+      let waiting = flights;
+      do {
+        await Promise.all(waiting.map((flight) => flight.untilFunded()));
+        waiting = flights.filter(({ deserted, funded }) => !deserted && !funded);
+      } while (waiting.length > 0);
     }
     return this.#withoutDeserted(flights);
   }
@@ -347,9 +360,11 @@ export class Flights {
       const { vector, tokens } = outcome;
       entries.push([flight.key, { vector, tokens, truncated: flight.truncated ?? false }]);
     }
+    let written = true;
     try {
       if (entries.length > 0) cache.setMany(entries);
     } catch (error) {
+      written = false;
       log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to keep vectors');
     }
     for (const [i, flight] of flights.entries()) {
@@ -359,9 +374,13 @@ export class Flights {
         continue;
       }
       // What was written needs no lease any more.
-      flight.claimed &&= !flight.keep;
+      flight.claimed &&= !(flight.keep && written);
       this.#forget(flight);
-      flight.land(outcome, this.#model.spec.costPer1kTokens);
+      try {
+        flight.land(outcome, this.#model.spec.costPer1kTokens);
+      } catch (error) {
+        log.error({ err: error, model: this.#model.spec.name }, 'what a text has cost could not be booked');
+      }
     }
   }
 

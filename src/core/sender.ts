@@ -40,7 +40,7 @@ interface Search {
 
 /**
  * Takes batches to the provider. A batch that fails for one of its texts is divided until the culprit is alone:
- * at most 2·log₂(n) further calls for one among n. Parts wait for their place like everybody.
+ * at most 2·log₂(n) further calls for one among n, rounded up. Parts wait for their place like everybody.
  */
 export class Sender<T extends SendTask> {
   readonly #options: SenderOptions<T>;
@@ -59,7 +59,7 @@ export class Sender<T extends SendTask> {
     await this.#divideBlindly(batch, search);
     // Every text was accepted in the end: it was the number of them that was refused.
     if (search.culprits === 0 && failure instanceof InputRefusedError && search.accepted.size > 0)
-      this.#options.limit.refused(search.accepted);
+      this.#options.limit.refused(sizeOf(batch), search.accepted);
   }
 
   /**
@@ -187,7 +187,7 @@ function isAboutOneText(failure: Error): boolean {
 
 /** Two fifths and three fifths: the larger is never more than 1.7 times smaller than what was refused. */
 function cut<Item>(items: readonly Item[]): [small: readonly Item[], large: readonly Item[]] {
-  const middle = Math.max(1, Math.floor(items.length * 0.4));
+  const middle = Math.max(1, Math.round(items.length * 0.4));
   return [items.slice(0, middle), items.slice(middle)];
 }
 

@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { BatchLimit } from '../../../src/core/batch-limit.ts';
+import { sleep } from '../../../src/core/clock.ts';
+import type { EmbedQLError } from '../../../src/core/errors.ts';
+import { Places } from '../../../src/core/places.ts';
+import { Scheduler, type Task } from '../../../src/core/scheduler.ts';
+import { VirtualTime } from '../../support/virtual-time.ts';
+
+interface Options {
+  size?: number;
+  windowMs?: number;
+  concurrency?: number;
+  queueLimit?: number;
+  batchMs?: number;
+}
+
+function create({ size = 4, windowMs = 5, concurrency = 2, queueLimit = 100, batchMs = 50 }: Options = {}) {
+  const time = new VirtualTime();
+  const places = new Places(() => concurrency);
+  const batches: Array<{ at: number; texts: string }> = [];
+  const scheduler = new Scheduler<Task>({
+    model: 'fake',
+    limits: new BatchLimit({ size, tokens: 1_000 }, time, () => {}),
+    windowMs,
+    places,
+    queueLimit,
+    clock: time,
+    send: (batch) =>
+      places.use(() => {
+        batches.push({ at: time.now(), texts: batch.map(({ text }) => text).join(' ') });
+        return sleep(time, batchMs);
+      }),
+  });
+  const everybody = {};
+  const submit = (texts: string, group: object = everybody) =>
+    texts.split(' ').map((text) => {
+      const task: Task = { text, group, maxBatchSize: size, maxTokens: 1 };
+      scheduler.submit(task);
+      return task;
+    });
+  return { time, batches, scheduler, submit };
+}
+
+describe('Scheduler', () => {
+  test('holds a text for the window, and no longer where it stays alone', async () => {
+    const { time, batches, submit } = create();
+    submit('a');
+    await time.advance(4.9);
+    expect(batches).toEqual([]);
+    await time.drain();
+    expect(batches).toEqual([{ at: 5, texts: 'a' }]);
+  });
+
+  test('without a window it waits for the end of the tick alone', async () => {
+    const { time, batches, submit } = create({ windowMs: 0 });
+    submit('a');
+    submit('b');
+    expect(batches).toEqual([]);
+    await time.drain();
+    expect(batches).toEqual([{ at: 0, texts: 'a b' }]);
+  });
+
+  test('prolongs the window while texts keep coming in, and not for ever', async () => {
+    const { time, batches, submit } = create({ size: 1_000 });
+    for (let i = 0; i < 60; i++) time.after(i * 0.5, () => void submit(`t${i}`));
+    await time.drain();
+    expect(batches[0]!.at).toBeGreaterThan(5);
+    expect(batches[0]!.at).toBeLessThanOrEqual(5 + 16);
+    expect(batches[0]!.texts.split(' ').length).toBeGreaterThan(30);
+    expect(batches.flatMap(({ texts }) => texts.split(' '))).toEqual(
+      Array.from({ length: 60 }, (_, i) => `t${i}`),
+    );
+  });
+
+  test('a burst that ends within the window costs nobody more than a millisecond over it', async () => {
+    const { time, batches, submit } = create({ size: 1_000 });
+    submit('a');
+    time.after(3, () => void submit('b'));
+    await time.drain();
+    expect(batches).toHaveLength(1);
+    expect(batches[0]!.at).toBeLessThanOrEqual(6);
+  });
+
+  test('sends a full batch at once, and shares it among all who asked in the same moment', async () => {
+    const { time, batches, submit } = create();
+    submit('a1 a2 a3 a4 a5', {});
+    submit('b1', {});
+    await time.advance(0);
+    expect(batches).toEqual([{ at: 0, texts: 'a1 b1 a2 a3' }]);
+    await time.drain();
+    expect(batches.map(({ texts }) => texts)).toEqual(['a1 b1 a2 a3', 'a4 a5']);
+  });
+
+  test('never has more calls in flight than there are places, and goes on as soon as one is free', async () => {
+    const { time, batches, submit } = create({ size: 2, concurrency: 2 });
+    submit('a b c d e f g');
+    await time.drain();
+    expect(batches).toEqual([
+      { at: 0, texts: 'a b' },
+      { at: 0, texts: 'c d' },
+      { at: 50, texts: 'e f' },
+      { at: 50, texts: 'g' },
+    ]);
+  });
+
+  test('what comes while all places are taken is in the next batch, by turns', async () => {
+    const { time, batches, submit } = create({ size: 3, concurrency: 1 });
+    submit('a1 a2 a3 a4 a5 a6 a7 a8 a9', {});
+    await time.advance(20);
+    submit('b1', {});
+    await time.advance(20);
+    submit('c1', {});
+    await time.drain();
+    expect(batches.map(({ texts }) => texts)).toEqual(['a1 a2 a3', 'a4 b1 c1', 'a5 a6 a7', 'a8 a9']);
+  });
+
+  test('refuses what does not fit into the queue, and says when to come back', async () => {
+    const { time, submit } = create({ size: 2, concurrency: 1, queueLimit: 6, batchMs: 400 });
+    const refusal = (): EmbedQLError | undefined => {
+      try {
+        submit('one-more');
+        return undefined;
+      } catch (error) {
+        return error as EmbedQLError;
+      }
+    };
+    submit('a b c d e f');
+    const first = refusal();
+    expect(first).toMatchObject({ code: 'OVERLOADED', retryable: true, hint: 'queueLimit' });
+    expect(first!.message).toContain(`try again in ${first!.retryAfterMs} ms`);
+    expect(first!.retryAfterMs).toBeGreaterThan(0);
+    await time.advance(1);
+    submit('g h');
+    // Batches turn out to take longer than was thought.
+    await time.advance(401);
+    submit('i j');
+    expect(refusal()!.retryAfterMs).toBeGreaterThan(first!.retryAfterMs!);
+    await time.drain();
+    expect(refusal()).toBeUndefined();
+  });
+
+  test('a text can be called off until it is sent', async () => {
+    const { time, batches, scheduler, submit } = create({ size: 10, concurrency: 1 });
+    const [a, b] = submit('a b') as [Task, Task];
+    expect([scheduler.cancel(a), scheduler.cancel(a), scheduler.depth]).toEqual([true, false, 1]);
+    await time.advance(10);
+    expect(scheduler.cancel(b)).toBe(false);
+    // The last one that waits for a place goes: what comes later is not forgotten.
+    const [c] = submit('c') as [Task];
+    await time.advance(10);
+    expect(scheduler.cancel(c)).toBe(true);
+    submit('d');
+    await time.drain();
+    expect(batches.map(({ texts }) => texts)).toEqual(['b', 'd']);
+    submit('e');
+    await time.drain();
+    expect(batches.at(-1)!.texts).toBe('e');
+  });
+});
