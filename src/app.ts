@@ -185,6 +185,7 @@ export async function createApp({
     authenticate: createAuthenticate(config),
     corsOrigins: config.corsOrigins,
     maxBufferedBytes: config.maxBufferedMb * 1_000_000,
+    maxAnswerBytes: config.maxAnswerBytes,
     transferTimeoutMs: config.transferTimeoutMs,
     log,
   });

@@ -1,7 +1,8 @@
 import { EmbedQLError, tooManyTexts } from '../core/errors.ts';
 import type { AdmissionEvents } from '../core/events.ts';
-import type { ModelRequest, Payer } from '../core/request.ts';
-import { countTokensBeyond } from './count-tokens.ts';
+import type { ModelRequest, Operation, Payer } from '../core/request.ts';
+import type { TraceContext } from '../core/tracing.ts';
+import { countTokens, mostTokens } from './count-tokens.ts';
 import type { KeyBudgets } from './key-budgets.ts';
 
 export interface AdmissionLimits {
@@ -11,9 +12,18 @@ export interface AdmissionLimits {
   maxTokens: number;
 }
 
+/** Who asks, and for how long anybody waits. */
+export interface OperationStart {
+  /** The name of the key that was shown. */
+  key: string;
+  /** Aborts when the client has gone. */
+  signal?: AbortSignal | undefined;
+  trace?: TraceContext;
+}
+
 /**
- * Decides whether an operation may ask for what it asks for, before anything of it runs. The same for every
- * door: fields, entities, streams, and OpenAI's endpoint.
+ * Decides what an operation may ask for. The same for every door: fields, entities, streams, and OpenAI's endpoint. The
+ * embedder takes only operations that were begun here, and these let nothing through that was not admitted.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -31,59 +41,133 @@ export class Admission {
     return this.#limits.maxTexts;
   }
 
-  /** Who pays for an operation with this key. */
-  payer(key: string): Payer {
-    return this.#budgets.payer(key);
+  /** Begins an operation, which has been allowed nothing so far. */
+  begin(start: OperationStart): AdmittedOperation {
+    return new AdmittedOperation(start, this.#limits, this.#budgets, this.#events);
+  }
+}
+
+/** An operation and what it has been allowed: texts and tokens. Money is set aside when it is about to be spent. */
+export class AdmittedOperation implements Operation {
+  readonly signal: AbortSignal | undefined;
+  readonly trace: TraceContext;
+  readonly payer: Payer;
+  readonly #limits: AdmissionLimits;
+  readonly #budgets: KeyBudgets;
+  readonly #events: AdmissionEvents;
+  /** Texts that were admitted, and those of them that have not been drawn. */
+  #texts = 0;
+  #left = 0;
+  /** Texts that were announced before the operation began. */
+  #announced = 0;
+  #begun = false;
+  /** Tokens that were admitted, or the most that they can be where that is within the limit. */
+  #tokens = 0;
+
+  constructor(
+    { key, signal, trace }: OperationStart,
+    limits: AdmissionLimits,
+    budgets: KeyBudgets,
+    events: AdmissionEvents,
+  ) {
+    this.signal = signal;
+    this.trace = trace;
+    this.payer = budgets.payer(key);
+    this.#limits = limits;
+    this.#budgets = budgets;
+    this.#events = events;
   }
 
   /**
+   * Counts texts before anything is built from them, whether or not they are valid.
+   * @throws EmbedQLError COST_LIMIT_EXCEEDED as soon as there are too many
+   */
+  announce(texts: number): void {
+    if (this.#begun) return;
+    this.#announced += texts;
+    if (this.#announced > this.#limits.maxTexts) throw tooManyTexts(this.#announced, this.#limits.maxTexts);
+  }
+
+  /** Admits what has been announced, before anything of the operation runs. @param requests the valid ones */
+  admitAnnounced(requests: readonly ModelRequest[]): void | Promise<void> {
+    this.#begun = true;
+    return this.admit(requests, Math.max(this.#announced, requests.length));
+  }
+
+  /**
+   * Asks for texts before they are asked for: all that is known of an operation before it runs, in one go.
    * Answers at once where nothing has to be counted or looked up.
-   * @param demand who asks, with its verb: "The operation asks for"
-   * @param texts how many that is, where some that count have no request: wrong ones, and other entities
+   * @param texts how many that is, where some that count have no request: wrong ones, empty ones, other entities
    * @throws EmbedQLError COST_LIMIT_EXCEEDED, RATE_LIMITED
    */
-  admit(
-    requests: readonly ModelRequest[],
-    payer: Payer,
-    demand: string,
-    texts = requests.length,
-  ): void | Promise<void> {
-    if (texts > this.maxTexts) this.refuse(payer, tooManyTexts(demand, texts, this.maxTexts));
-    // A token is at least one byte, and a UTF-16 unit is at most three bytes.
-    let mostTokens = 0;
-    for (const { text } of requests) mostTokens += text.length * 3;
-    const fewTokens = mostTokens <= this.#limits.maxTokens;
-    if (requests.length === 0 || (fewTokens && !this.#budgets.limitsTexts(payer.key))) {
-      this.#events.admitted(payer.key, requests.length);
-      return;
-    }
-    return this.#lookCloser(requests, payer, demand, fewTokens);
+  admit(requests: readonly ModelRequest[], texts = requests.length): void | Promise<void> {
+    const { maxTexts, maxTokens } = this.#limits;
+    const wanted = this.#texts + texts;
+    if (wanted > maxTexts) this.refuse(tooManyTexts(wanted, maxTexts));
+    if (texts === 0) return;
+    const most = mostTokens(requests);
+    const isWithin = this.#tokens + most <= maxTokens;
+    if (!isWithin || this.#budgets.limitsTexts(this.payer.key))
+      return this.#lookCloser(requests, texts, isWithin ? most : undefined);
+    this.#book(texts, most);
+  }
+
+  /** Takes texts out of what was admitted; what goes beyond it is admitted now, or refused. */
+  draw(requests: readonly ModelRequest[]): void | Promise<void> {
+    const beyond = requests.length - this.#left;
+    this.#left = Math.max(0, -beyond);
+    if (beyond <= 0) return;
+    const admitted = this.admit(requests.slice(-beyond));
+    if (admitted)
+      return admitted.then(() => {
+        this.#left -= beyond;
+      });
+    this.#left -= beyond;
+  }
+
+  /** A part of the operation that ends earlier: it draws from the same allowance. */
+  until(signal: AbortSignal): Operation {
+    return { signal, trace: this.trace, payer: this.payer, draw: (requests) => this.draw(requests) };
+  }
+
+  /** Refuses the operation for a reason that was found before its requests were built. */
+  refuse(error: EmbedQLError): never {
+    this.#events.refused(this.payer.key, error.code);
+    throw error;
   }
 
   async #lookCloser(
     requests: readonly ModelRequest[],
-    payer: Payer,
-    demand: string,
-    fewTokens: boolean,
+    texts: number,
+    knownTokens: number | undefined,
   ): Promise<void> {
     const { maxTokens } = this.#limits;
-    if (!fewTokens && (await countTokensBeyond(requests, maxTokens)))
-      this.refuse(
-        payer,
-        new EmbedQLError(
-          'COST_LIMIT_EXCEEDED',
-          `${demand} texts of more than ${maxTokens} tokens together; split it, or raise maxTokens.`,
-          { hint: 'maxTokens' },
-        ),
-      );
-    const refusal = await this.#budgets.take(payer.key, requests.length);
-    if (refusal) this.refuse(payer, refusal);
-    this.#events.admitted(payer.key, requests.length);
+    const tokens = knownTokens ?? (await countTokens(requests, maxTokens - this.#tokens));
+    if (this.#tokens + tokens > maxTokens) this.refuse(tooManyTokens(maxTokens));
+    // Counting takes time, in which another part of the operation may have been admitted.
+    if (this.#texts + texts > this.#limits.maxTexts)
+      this.refuse(tooManyTexts(this.#texts + texts, this.#limits.maxTexts));
+    this.#book(texts, tokens);
+    const refusal = await this.#budgets.take(this.payer.key, texts);
+    if (!refusal) return;
+    this.#texts -= texts;
+    this.#left -= texts;
+    this.#tokens -= tokens;
+    this.refuse(refusal);
   }
 
-  /** Refuses an operation for a reason that was found before its requests were built. */
-  refuse({ key }: Payer, error: EmbedQLError): never {
-    this.#events.refused(key, error.code);
-    throw error;
+  #book(texts: number, tokens: number): void {
+    this.#texts += texts;
+    this.#left += texts;
+    this.#tokens += tokens;
+    this.#events.admitted(this.payer.key, texts);
   }
+}
+
+function tooManyTokens(allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `The texts have more than ${allowed} tokens together; split them, or raise maxTokens.`,
+    { hint: 'maxTokens' },
+  );
 }

@@ -4,6 +4,7 @@ import { type Config, ConfigError, variableOf } from '../config/config.ts';
 import { describeError, EmbedQLError } from '../core/errors.ts';
 import type { EmbeddingModel } from '../core/model.ts';
 import type { ModelRequest } from '../core/request.ts';
+import { unlimited } from '../core/request.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { createProgress } from './progress.ts';
@@ -139,7 +140,7 @@ async function warmChunk(
   const requests = lines.map(
     ({ text }): ModelRequest => ({ model, text: text!, kind: 'doc', useCache: true, truncate: true }),
   );
-  const answers = await embedder.embedMany(requests);
+  const answers = await embedder.embedMany(requests, { ...unlimited });
   // Not before it is written is it safe from being paid again.
   await cache.flush();
   for (const [i, answer] of answers.entries()) {

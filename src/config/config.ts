@@ -43,6 +43,7 @@ const variables = {
   maxTexts: ['EMBEDQL_MAX_TEXTS', wholeNumber(2_048, 'texts', 1)],
   maxTokens: ['EMBEDQL_MAX_TOKENS', wholeNumber(5_000_000, 'tokens', 1)],
   maxBodyBytes: ['EMBEDQL_MAX_BODY_BYTES', wholeNumber(16_777_216, 'bytes', 1)],
+  maxAnswerBytes: ['EMBEDQL_MAX_ANSWER_BYTES', wholeNumber(134_217_728, 'bytes', 1_024, 536_870_912)],
   maxBufferedMb: ['EMBEDQL_MAX_BUFFERED_MB', wholeNumber(512, 'megabytes', 1)],
   transferTimeoutMs: ['EMBEDQL_TRANSFER_TIMEOUT_MS', wholeNumber(60_000, 'milliseconds', 1, 86_400_000)],
   apiKeys: ['EMBEDQL_API_KEYS', keyList('web:key-one,batch:key-two', 'key')],

@@ -1,6 +1,6 @@
 import type { Catalogue } from './catalogue.ts';
 import { systemClock } from './clock.ts';
-import type { EmbedQLError } from './errors.ts';
+import { type EmbedQLError, toEmbedQLError } from './errors.ts';
 import { Flights, type FlightsOptions } from './flights.ts';
 import type { EmbeddingModel } from './model.ts';
 import type { Answer, ModelRequest, Operation } from './request.ts';
@@ -41,13 +41,20 @@ export class Embedder {
   }
 
   /**
-   * Embeds texts for any models. Answers or errors, in the order of `requests`: one that fails costs the
-   * others nothing. When the operation's `signal` aborts, texts that nobody else waits for are not sent any more.
+   * Embeds texts for any models. Answers or errors, in the order of `requests`; one that fails does not affect the
+   * others. When the operation's `signal` aborts, texts that nobody else waits for are not sent any more.
    */
   async embedMany(
     requests: readonly ModelRequest[],
-    operation: Operation = {},
+    operation: Operation,
   ): Promise<Array<Answer | EmbedQLError>> {
+    try {
+      const drawn = operation.draw(requests);
+      if (drawn) await drawn;
+    } catch (error) {
+      const refusal = toEmbedQLError(error);
+      return requests.map(() => refusal);
+    }
     const places = new Map<EmbeddingModel, number[]>();
     for (const [i, { model }] of requests.entries()) {
       const forModel = places.get(model);

@@ -36,6 +36,7 @@ export type OptionName =
   | 'maxTexts'
   | 'maxTokens'
   | 'maxBodyBytes'
+  | 'maxAnswerBytes'
   | 'maxBufferedMb'
   | 'corsOrigins'
   | 'adminKeys';
@@ -137,11 +138,10 @@ export function badUserInput(message: string): EmbedQLError {
   return new EmbedQLError('BAD_USER_INPUT', message);
 }
 
-/** @param demand who wants too much, with its verb: "The operation asks for" */
-export function tooManyTexts(demand: string, wanted: number, allowed: number): EmbedQLError {
+export function tooManyTexts(asked: number, allowed: number): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    `${demand} ${wanted} texts where ${allowed} are allowed; split it, or raise maxTexts.`,
+    `This asks for ${asked} texts or more, where ${allowed} are allowed; split it, or raise maxTexts.`,
     { hint: 'maxTexts' },
   );
 }

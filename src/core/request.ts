@@ -55,11 +55,20 @@ export interface Payer {
   charged(usd: number, tokens: number): void;
 }
 
-/** Those who ask together. */
+/** Those who ask together, and what they may ask for. */
 export interface Operation {
   /** Aborts when they have gone. */
   readonly signal?: AbortSignal | undefined;
   /** Where their spans hang. */
   readonly trace?: TraceContext;
   readonly payer?: Payer | undefined;
+  /**
+   * Takes texts out of what the operation has been allowed. The embedder does so before it looks up, computes or pays
+   * anything, so that nothing passes that nobody allowed.
+   * @throws (or rejects) EmbedQLError where the texts may not be had
+   */
+  draw(requests: readonly ModelRequest[]): void | Promise<void>;
 }
+
+/** Allows everything: for programs that limit themselves. */
+export const unlimited: Pick<Operation, 'draw'> = { draw: () => {} };

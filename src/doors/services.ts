@@ -15,6 +15,8 @@ export interface RequestLimits {
   readonly maxTokens: number;
   /** Bytes of one request's body. */
   readonly maxBodyBytes: number;
+  /** Bytes of one answer. */
+  readonly maxAnswerBytes: number;
 }
 
 /** What lives as long as the process. */

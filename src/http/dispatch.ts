@@ -23,6 +23,8 @@ export interface DispatchOptions {
   corsOrigins: readonly string[];
   /** Bytes that may be held for clients, of bodies and of answers. */
   maxBufferedBytes: number;
+  /** Bytes that one answer may have. */
+  maxAnswerBytes: number;
   /** Milliseconds in which an answer has to be taken. */
   transferTimeoutMs: number;
   log: Log;
@@ -104,7 +106,11 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       headers: request.headers,
       path: place.path,
       buffer,
-      allocate: (bytes) => outputs.for(response, bytes),
+      allocate(bytes) {
+        if (bytes > options.maxAnswerBytes) throw answerTooLarge(options.maxAnswerBytes);
+        buffer.answer(bytes);
+        return outputs.for(response, bytes);
+      },
       setHeader: (name, value) => void response.setHeader(name, value),
     });
     const turnAway = (error: EmbedQLError) =>
@@ -167,6 +173,14 @@ const crossOrigin = new EmbedQLError(
   'A page of another origin may not use this server; allow its origin in corsOrigins.',
   { hint: 'corsOrigins' },
 );
+
+function answerTooLarge(allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `The answer has more than ${allowed} bytes; ask for fewer texts or fields, for base64, or raise maxAnswerBytes.`,
+    { hint: 'maxAnswerBytes' },
+  );
+}
 
 const keyRequired = new EmbedQLError(
   'UNAUTHENTICATED',

@@ -30,12 +30,23 @@ export class Buffers {
       held += bytes;
       this.#bytes += bytes;
     };
+    /** Of what is held, the part that is for the answer. */
+    let answer = 0;
     return {
       take: (bytes) => {
         if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
         hold(bytes);
       },
-      answered: () => hold(response.writableLength),
+      answer: (bytes) => {
+        if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
+        answer += bytes;
+        hold(bytes);
+      },
+      answered() {
+        // What the client has taken already needs no memory any more.
+        hold(response.writableLength - answer);
+        answer = response.writableLength;
+      },
     };
   }
 }
@@ -43,6 +54,8 @@ export class Buffers {
 export interface RequestBuffer {
   /** @throws EmbedQLError OVERLOADED where there is no room */
   take(bytes: number): void;
+  /** Takes memory for an answer, before it is allocated. @throws EmbedQLError OVERLOADED where there is no room */
+  answer(bytes: number): void;
   /** The answer has been written; what the client has not taken yet is held. */
   answered(): void;
 }

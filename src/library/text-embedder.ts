@@ -3,7 +3,7 @@ import type { Cache } from '../core/cache.ts';
 import type { Catalogue } from '../core/catalogue.ts';
 import type { Embedder as Core } from '../core/embedder.ts';
 import { badUserInput, EmbedQLError } from '../core/errors.ts';
-import type { Answer, EmbedRequest } from '../core/request.ts';
+import { type Answer, type EmbedRequest, unlimited } from '../core/request.ts';
 import { shortenVector } from '../core/vectors.ts';
 import { type EmbeddingWish, readWish, requireText } from '../core/wish.ts';
 import type {
@@ -176,7 +176,7 @@ export class TextEmbedder implements Embedder {
     for (let start = 0; start < requests.length; start += size) {
       signal?.throwIfAborted();
       const some = requests.slice(start, start + size);
-      const answers = await untilAborted(this.#parts.core.embedMany(some, { signal }), signal);
+      const answers = await untilAborted(this.#parts.core.embedMany(some, { ...unlimited, signal }), signal);
       for (const answer of answers) outcomes.push(toOutcome(answer, dimension, model.spec.name));
     }
     return outcomes;

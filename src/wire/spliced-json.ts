@@ -5,6 +5,9 @@ const secret = `embedql-${randomBytes(16).toString('hex')}-`;
 const indexDigits = 7;
 const markLength = 1 + secret.length + indexDigits + 1;
 
+/** Characters of an answer without vectors that nobody has to account for. */
+const smallText = 16_384;
+
 /**
  * Writes JSON in which some values are bytes that were encoded before. While the answer is put together a mark stands in
  * the place of each; when it is written, `JSON.stringify` does everything else and the bytes are copied in.
@@ -24,7 +27,10 @@ export class SplicedJson {
    */
   write(value: unknown, allocate: (bytes: number) => Buffer): string | Buffer {
     const text = JSON.stringify(value);
-    if (this.#pieces.length === 0) return text;
+    if (this.#pieces.length === 0) {
+      // Small answers are what they are; of large ones somebody keeps account.
+      return text.length < smallText ? text : join([text], allocate(Buffer.byteLength(text)));
+    }
     const parts: Array<string | Buffer> = [];
     let length = 0;
     const add = (part: string | Buffer) => {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { execute, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { variableOf } from '../../src/config/config.ts';
-import type { ModelRequest } from '../../src/core/request.ts';
+import { type ModelRequest, unlimited } from '../../src/core/request.ts';
 import { codedError } from '../../src/doors/graphql/coded-error.ts';
 import { createSchema } from '../../src/doors/graphql/schema/schema.ts';
 import { plainForms } from '../../src/wire/writer.ts';
@@ -46,16 +46,19 @@ async function runSerially({ app }: TestServer, { query, variables }: Operation)
   const contextValue = {
     ...services,
     role: 'admin',
+    operation: { announce: () => {} },
     vectors: plainForms,
     record: { entriesFailed: () => {} },
     loader: {
       load: async (request: ModelRequest) => {
-        const [answer] = await services.embedder.embedMany([request]);
+        const [answer] = await services.embedder.embedMany([request], unlimited);
         if (answer instanceof Error) throw answer;
         return answer;
       },
       loadEach: async (requests: ModelRequest[]) =>
-        Promise.all(requests.map(async (request) => (await services.embedder.embedMany([request]))[0])),
+        Promise.all(
+          requests.map(async (request) => (await services.embedder.embedMany([request], unlimited))[0]),
+        ),
     },
   };
   const result = await execute({ schema, document: parse(query), variableValues: variables, contextValue });

@@ -10,14 +10,16 @@ import {
   locatedError,
 } from 'graphql';
 import { type Gather, type Gathered, isGatherable } from './gather.ts';
-import { dropPlan, keepPlan, Plan, planOf, type UnforeseenField } from './plan.ts';
+import { dropPlan, type ForeseenField, keepPlan, Plan, planOf, type UnforeseenField } from './plan.ts';
 
 export type { Gather, GatherExtension, Gathered } from './gather.ts';
 export { gather, isGatherable } from './gather.ts';
-export type { UnforeseenField } from './plan.ts';
+export type { ForeseenField, UnforeseenField } from './plan.ts';
 
 /** What `admit` is told beside the requests. */
-export interface AdmitInfo {
+export interface AdmitInfo<Request = unknown> {
+  /** Root fields that will ask for something, each with what its `gather` returned, in the order of the answer. */
+  readonly foreseen: ReadonlyArray<ForeseenField<Request>>;
   /**
    * Root fields that could have been gathered, but of which nothing could be said ahead. They run all the same, and
    * whatever they ask for is in no request: who guards money refuses them, or guards it again where it is spent.
@@ -34,7 +36,7 @@ export interface LookAheadOptions<Context, Request> {
    * included. Throw, or reject, to refuse the operation: a GraphQLError is the answer as it is, any other error is
    * wrapped as graphql-js wraps what a resolver throws (`originalError`), and masked as your server masks those.
    */
-  admit?(requests: readonly Request[], context: Context, info: AdmitInfo): void | PromiseLike<void>;
+  admit?(requests: readonly Request[], context: Context, info: AdmitInfo<Request>): void | PromiseLike<void>;
   /**
    * Called once for each run of fields that may be computed together, when its first field is reached. Start the work
    * and return: the resolvers wait for it. What it throws, the first field of the run throws.
@@ -101,7 +103,8 @@ export function useLookAhead<Context, Request>({
         });
       };
       try {
-        const admitted = admit?.(plan.requests, context, { unforeseen: plan.unforeseen, args });
+        const { foreseen, unforeseen } = plan;
+        const admitted = admit?.(plan.requests, context, { foreseen, unforeseen, args });
         return admitted ? Promise.resolve(admitted).then(() => hooks, refuse) : hooks;
       } catch (error) {
         return refuse(error);

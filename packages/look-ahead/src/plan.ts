@@ -17,6 +17,15 @@ export interface UnforeseenField {
   readonly error: unknown;
 }
 
+/** A root field that has said what it will ask for. */
+export interface ForeseenField<Request> {
+  /** Its alias, or its name where it has none. */
+  readonly responseKey: string;
+  readonly fieldName: string;
+  /** What its `gather` returned. */
+  readonly result: Gathered<Request>;
+}
+
 /** Root fields that stand together and may be computed together. */
 interface Run<Request> {
   readonly requests: Request[];
@@ -42,6 +51,7 @@ export class Plan<Request> {
   readonly operation: OperationDefinitionNode | undefined;
   /** Of all runs, in the order of the fields. */
   readonly requests: Request[] = [];
+  readonly foreseen: ForeseenField<Request>[] = [];
   readonly unforeseen: UnforeseenField[] = [];
   readonly #fields = new Map<string, PlannedField<Request>>();
   readonly #begin: Begin<Request>;
@@ -62,6 +72,7 @@ export class Plan<Request> {
       const result = this.#read(field, field.gather, variables, context);
       this.#fields.set(field.responseKey, { run, gather: field.gather, result });
       if (!result) continue;
+      this.foreseen.push({ responseKey: field.responseKey, fieldName: field.fieldName, result });
       for (const request of 'requests' in result ? result.requests : result) {
         run.requests.push(request);
         this.requests.push(request);

@@ -1,5 +1,5 @@
+import type { AdmittedOperation } from '../../admission/admission.ts';
 import type { Role } from '../../admission/keys.ts';
-import type { Operation, Payer } from '../../core/request.ts';
 import type { VectorForms } from '../../wire/writer.ts';
 import type { OperationRecord } from '../operation-log.ts';
 import type { Services } from '../services.ts';
@@ -10,11 +10,10 @@ export interface Context extends Services {
   readonly role: Role;
   /** The name of the key that was shown. */
   readonly key: string;
-  readonly payer: Payer;
   /** How vectors are put into this answer. */
   readonly vectors: VectorForms;
-  /** What the embedder is told of the operation. */
-  readonly operation: Operation;
+  /** Who asks, and what has been admitted: what the embedder is told of the operation. */
+  readonly operation: AdmittedOperation;
   /** What is told of the operation when it is over. */
   readonly record: OperationRecord;
   readonly loader: OperationLoader;

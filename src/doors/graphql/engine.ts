@@ -7,11 +7,12 @@ import {
   type YogaServerInstance,
 } from 'graphql-yoga';
 import type { Config } from '../../config/config.ts';
-import { EmbedQLError } from '../../core/errors.ts';
+import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { Caller } from '../../http/route.ts';
 import { plainForms, type VectorForms } from '../../wire/writer.ts';
 import type { OperationRecord } from '../operation-log.ts';
 import type { Services } from '../services.ts';
+import { answerLimits, checkAnswerSize, type FieldScale } from './answer-size.ts';
 import type { Finish } from './coded-error.ts';
 import type { Context } from './context.ts';
 import { certainRequests, type Foreseen, possibleRequests } from './foreseen.ts';
@@ -43,12 +44,13 @@ export interface Engine {
 /** Yoga, with everything that this server adds to it. */
 export function createEngine(
   services: Services,
-  config: Pick<Config, 'introspection' | 'maxTexts'>,
+  config: Pick<Config, 'introspection' | 'maxTexts' | 'maxAnswerBytes'>,
   finish: Finish,
 ): Engine {
   const schema = createSchema();
   const gatherable = gatherableFields(schema);
   const limits = { ...limitsFor(config.maxTexts), isGathered: (field: string) => gatherable.has(field) };
+  const answer = answerLimits(config);
   const documents = boundedDocumentCache();
   const yoga = createYoga<GraphQLCaller, Context>({
     schema,
@@ -65,10 +67,10 @@ export function createEngine(
     // Errors are coded once, where a result becomes an answer: see createFinish.
     maskedErrors: false,
     context: ({ request, role, key, record, vectors = plainForms }) => {
-      const payer = services.admission.payer(key);
-      const operation = { signal: request.signal, trace: record.span.context, payer };
-      const loader = new OperationLoader(services.embedder, operation, record);
-      return { ...services, role, key, payer, vectors, operation, record, loader };
+      const { admission, embedder } = services;
+      const operation = admission.begin({ key, signal: request.signal, trace: record.span.context });
+      const loader = new OperationLoader(embedder, operation, record);
+      return { ...services, role, key, vectors, operation, record, loader };
     },
     plugins: [
       ...inOrder({
@@ -82,10 +84,15 @@ export function createEngine(
         useOperationLog: useOperationLog(),
         // Before anything runs, and so before execution can be given up.
         useLookAhead: useLookAhead<Context, Foreseen>({
-          admit: (foreseen, { admission, payer }, { unforeseen }) => {
-            for (const { error } of unforeseen) if (isCostly(error)) admission.refuse(payer, error);
-            const requests = possibleRequests(foreseen);
-            return admission.admit(requests, payer, 'The operation asks for', foreseen.length);
+          admit: (foreseen, { operation, vectors }, { foreseen: fields, unforeseen, args }) => {
+            for (const { error } of unforeseen) if (isCostly(error)) operation.refuse(error);
+            const scales = new Map(fields.map(({ responseKey, result }) => [responseKey, scaleOf(result)]));
+            try {
+              checkAnswerSize(args, (key) => scales.get(key), answer, vectors !== plainForms);
+            } catch (error) {
+              operation.refuse(toEmbedQLError(error));
+            }
+            return operation.admitAnnounced(possibleRequests(foreseen));
           },
           begin: (foreseen, { loader }) => loader.beginRun(certainRequests(foreseen)),
         }),
@@ -113,6 +120,11 @@ export function createEngine(
       }
     },
   };
+}
+
+/** What a gathered field has said of its answer. */
+function scaleOf(result: object): FieldScale | undefined {
+  return (result as { scale?: FieldScale }).scale;
 }
 
 /** Whether a field has more in it than may be looked at. */

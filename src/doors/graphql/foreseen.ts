@@ -2,10 +2,10 @@ import type { EmbedRequest } from '../../core/request.ts';
 
 /**
  * What is counted before the operation runs, and asked for only when a field of it is reached: the text of an entity,
- * whose `embedding` may not be selected. Without a request: what has no text to embed, and counts all the same.
+ * whose `embedding` may not be selected.
  */
 export interface Possible {
-  readonly possible: EmbedRequest | undefined;
+  readonly possible: EmbedRequest;
 }
 
 /** What root fields say ahead that they will ask for, or may. */
@@ -13,12 +13,7 @@ export type Foreseen = EmbedRequest | Possible;
 
 /** Everything that must be admitted. */
 export function possibleRequests(foreseen: readonly Foreseen[]): EmbedRequest[] {
-  const requests: EmbedRequest[] = [];
-  for (const one of foreseen) {
-    const request = 'possible' in one ? one.possible : one;
-    if (request) requests.push(request);
-  }
-  return requests;
+  return foreseen.map((one) => ('possible' in one ? one.possible : one));
 }
 
 /** What will be asked for in any case. */

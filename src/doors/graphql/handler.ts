@@ -12,7 +12,7 @@ import type { Services } from '../services.ts';
 import { type AnswerType, headOf, negotiate, toSentError } from './answer.ts';
 import { createFinish, type Finish, graphqlErrors } from './coded-error.ts';
 import { createEngine, type Engine, type GraphQLCaller } from './engine.ts';
-import { readParams, readQueryString } from './params.ts';
+import { checkVariables, readParams, readQueryString } from './params.ts';
 import { wholeRequest } from './whole-request.ts';
 
 /**
@@ -22,7 +22,7 @@ import { wholeRequest } from './whole-request.ts';
  */
 export function createGraphQLHandler(
   services: Services,
-  config: Pick<Config, 'introspection' | 'maxBodyBytes' | 'maxTexts'>,
+  config: Pick<Config, 'introspection' | 'maxBodyBytes' | 'maxTexts' | 'maxAnswerBytes'>,
   log: Log,
 ): Handler {
   const finish = createFinish(services.nameOption, log);
@@ -37,11 +37,13 @@ export function createGraphQLHandler(
         ? await readParams(request, config.maxBodyBytes, caller.buffer)
         : readQueryString(request.url);
       if (accepted === 'stream' || engine.isSubscription(params)) {
+        checkVariables(params.variables, config.maxTexts);
         const read = isPost ? Object.assign(request, { body: params }) : request;
         return await answerByYoga(engine, services, read, response, caller);
       }
       if (accepted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
-      await answerWhole({ engine, services, finish, params, type: accepted }, request, response, caller);
+      const operation = { engine, services, finish, params, type: accepted, maxTexts: config.maxTexts };
+      await answerWhole(operation, request, response, caller);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       leaveUnread(request, response);
@@ -72,10 +74,11 @@ interface WholeOperation {
   finish: Finish;
   params: GraphQLParams;
   type: AnswerType;
+  maxTexts: number;
 }
 
 async function answerWhole(
-  { engine, services, finish, params, type }: WholeOperation,
+  { engine, services, finish, params, type, maxTexts }: WholeOperation,
   request: IncomingMessage,
   response: ServerResponse,
   caller: Caller,
@@ -83,7 +86,11 @@ async function answerWhole(
   const record = services.operations.begin('graphql', caller);
   const gone = clientGone(response);
   const { head, body } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
-    const ran = await run(engine, params, wholeRequest(request, gone), { ...caller, record, vectors });
+    const ran = await run(engine, params, maxTexts, wholeRequest(request, gone), {
+      ...caller,
+      record,
+      vectors,
+    });
     const result = finish(ran, record);
     record.end(gone.aborted);
     // Nobody is left to be answered.
@@ -101,10 +108,12 @@ async function answerWhole(
 async function run(
   { yoga }: Engine,
   params: GraphQLParams,
+  maxTexts: number,
   request: Request,
   caller: GraphQLCaller,
 ): Promise<ExecutionResult> {
   try {
+    checkVariables(params.variables, maxTexts);
     const result = await yoga.getResultForParams(
       { params, request },
       caller as Parameters<Engine['yoga']['getResultForParams']>[1],
@@ -122,7 +131,10 @@ async function run(
   }
 }
 
-/** Whether a request was refused before GraphQL saw it; anything else that is thrown here is a fault. */
+/** Whether a request was refused before GraphQL saw it, or its answer was too large to be written; anything else that is thrown here is a fault. */
 function isRefusal(error: unknown): error is EmbedQLError {
-  return error instanceof HttpError || (error instanceof EmbedQLError && error.code === 'OVERLOADED');
+  if (error instanceof HttpError) return true;
+  return (
+    error instanceof EmbedQLError && (error.code === 'OVERLOADED' || error.code === 'COST_LIMIT_EXCEEDED')
+  );
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
-import { badUserInput } from '../../core/errors.ts';
+import { badUserInput, EmbedQLError, tooManyTexts } from '../../core/errors.ts';
 import { readJson } from '../../http/body.ts';
 import type { RequestBuffer } from '../../http/memory.ts';
 import { HttpError } from '../../http/respond.ts';
@@ -46,6 +46,28 @@ export function readQueryString(url = ''): GraphQLParams {
     ...(variables === undefined ? {} : { variables }),
     ...(extensions === undefined ? {} : { extensions }),
   };
+}
+
+/**
+ * Looks at the size of variables before anything reads them: a list of millions takes seconds to coerce.
+ * @throws EmbedQLError COST_LIMIT_EXCEEDED
+ */
+export function checkVariables(variables: unknown, maxTexts: number): void {
+  let left = 4_096 + 16 * maxTexts;
+  const unread: unknown[] = [variables];
+  while (unread.length > 0) {
+    const value = unread.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    if (Array.isArray(value) && value.length > maxTexts) throw tooManyTexts(value.length, maxTexts);
+    const inside: unknown[] = Array.isArray(value) ? value : Object.values(value);
+    left -= inside.length;
+    if (left < 0)
+      throw new EmbedQLError(
+        'COST_LIMIT_EXCEEDED',
+        'The variables have too many values; split the operation.',
+      );
+    for (const one of inside) if (typeof one === 'object') unread.push(one);
+  }
 }
 
 function parseJson(text: string, otherwise: string): unknown {

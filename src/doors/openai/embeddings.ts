@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { toEmbedQLError } from '../../core/errors.ts';
+import type { AdmittedOperation } from '../../admission/admission.ts';
+import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { Answer, EmbedRequest } from '../../core/request.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { shortenVector } from '../../core/vectors.ts';
@@ -37,20 +38,21 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
     record.describe({ type: 'embeddings', operation: embeddingsPath });
     const signal = clientGone(response);
     try {
-      const { wish, encoding } = read(await readJson(request, maxBodyBytes, caller.buffer), services);
-      const payer = services.admission.payer(caller.key);
-      await services.admission.admit(wish.requests, payer, 'The request has');
-      const operation = { signal, trace: record.span.context, payer };
+      const operation = services.admission.begin({ key: caller.key, signal, trace: record.span.context });
+      const body = await readJson(request, maxBodyBytes, caller.buffer);
+      const { wish, encoding } = read(body, operation, services);
+      checkAnswerSize(wish, encoding, services.limits.maxAnswerBytes);
+      await operation.admitAnnounced(wish.requests);
       const answers = await services.embedder.embedMany(wish.requests, operation);
       record.answered(answers);
       const failure = answers.find((answer) => answer instanceof Error);
       if (failure) throw failure;
       record.tellFigures();
-      const { body } = await writeAnswer(services.encoded, caller.allocate, (vectors) => ({
+      const { body: answer } = await writeAnswer(services.encoded, caller.allocate, (vectors) => ({
         value: listOf(answers as Answer[], wish, encoding === 'base64' ? vectors.base64 : vectors.numbers),
         head: undefined,
       }));
-      sendBytes(response, 200, 'application/json; charset=utf-8', body);
+      sendBytes(response, 200, 'application/json; charset=utf-8', answer);
     } catch (error) {
       if (error instanceof BrokenOff) throw error;
       leaveUnread(request, response);
@@ -70,7 +72,14 @@ interface Wish {
   dimension: number;
 }
 
-function read(body: unknown, services: Services): { wish: Wish; encoding: 'float' | 'base64' } {
+function read(
+  body: unknown,
+  operation: AdmittedOperation,
+  services: Services,
+): { wish: Wish; encoding: 'float' | 'base64' } {
+  // Before anything looks at each of them.
+  const { input: raw } = (body ?? {}) as { input?: unknown };
+  operation.announce(Array.isArray(raw) ? raw.length : 1);
   const parsed = bodySchema.safeParse(body);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -86,6 +95,20 @@ function read(body: unknown, services: Services): { wish: Wish; encoding: 'float
   );
   const requests = texts.map((text) => request(text, 'doc'));
   return { wish: { requests, model: model.spec.name, dimension }, encoding };
+}
+
+/** Bytes of one number in the answer, as text or as base64. */
+const bytesOfNumber = { float: 14, base64: 16 / 3 };
+
+/** @throws EmbedQLError COST_LIMIT_EXCEEDED before anything is computed for an answer that could not be sent */
+function checkAnswerSize({ requests, dimension }: Wish, encoding: 'float' | 'base64', most: number): void {
+  const bytes = requests.length * (dimension * bytesOfNumber[encoding] + 64);
+  if (bytes <= most) return;
+  throw new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `The answer would have more than ${most} bytes; send fewer texts, ask for base64, or raise maxAnswerBytes.`,
+    { hint: 'maxAnswerBytes' },
+  );
 }
 
 function listOf(

@@ -81,6 +81,8 @@ export const emptyText = badUserInput('The text is empty; give it something to e
 
 /** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
 function read(args: BatchArguments, context: Context) {
+  // Empty ones, too, and before anything is built from the list.
+  context.operation.announce(args.texts.length);
   const { model, dimension, request } = readWish(args, context.catalogue);
   const { name, maxBatchSize } = model.spec;
   const batchSize = args.batchSize ?? undefined;
@@ -91,7 +93,7 @@ function read(args: BatchArguments, context: Context) {
   if (wanted.length === 0)
     throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
   const requests = wanted.map((index) => request(args.texts[index]!, args.kind ?? 'doc', batchSize));
-  return { model, dimension, wanted, requests };
+  return { model, dimension, wanted, requests, scale: { items: args.texts.length, dimension, textBytes: 0 } };
 }
 
 function addTypes(builder: Builder) {

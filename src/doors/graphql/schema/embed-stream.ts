@@ -1,6 +1,8 @@
+import { type GraphQLResolveInfo, Kind } from 'graphql';
 import type { EmbedQLError } from '../../../core/errors.ts';
 import type { Answer } from '../../../core/request.ts';
 import { type EmbeddingWish, isEmptyText, readWish } from '../../../core/wish.ts';
+import { answerLimits, checkAnswerSize } from '../answer-size.ts';
 import type { Context } from '../context.ts';
 import { embeddingArguments } from './arguments.ts';
 import type { Builder } from './builder.ts';
@@ -62,10 +64,28 @@ export function addEmbedStream(
         texts: t.arg.stringList({ required: true, description: 'The texts to embed.' }),
         ...embeddingArguments(builder),
       },
-      subscribe: (_root, args, context) => chunks(args.texts, readWish(args, context.catalogue), context),
+      subscribe: (_root, args, context, info) => {
+        const wish = readWish(args, context.catalogue);
+        checkEventSize(info, wish, args.texts.length, context);
+        return chunks(args.texts, wish, context);
+      },
       resolve: (chunk) => chunk,
     }),
   );
+}
+
+/** @throws EmbedQLError COST_LIMIT_EXCEEDED where one event could be too large to be sent */
+function checkEventSize(
+  { schema, operation, fragments }: GraphQLResolveInfo,
+  { model, dimension }: EmbeddingWish,
+  texts: number,
+  { limits }: Context,
+): void {
+  const definitions = [operation, ...Object.values(fragments)];
+  const scale = { items: Math.min(model.spec.maxBatchSize, texts), dimension, textBytes: 0 };
+  const document = { kind: Kind.DOCUMENT, definitions } as const;
+  const operationName = operation.name?.value;
+  checkAnswerSize({ schema, document, operationName }, () => scale, answerLimits(limits), false);
 }
 
 /** Chunks are as large as a provider call, and as many are under way as calls may be in flight. */
@@ -74,12 +94,14 @@ async function* chunks(
   wish: EmbeddingWish,
   context: Context,
 ): AsyncGenerator<ChunkSource> {
-  const requests = texts.map((text) => wish.request(text, 'doc'));
-  await context.admission.admit(requests, context.payer, 'The stream asks for');
+  const { operation } = context;
+  operation.announce(texts.length);
+  const wanted = texts.filter((text) => !isEmptyText(text));
+  await operation.admitAnnounced(wanted.map((text) => wish.request(text, 'doc')));
   await wish.model.identity();
   const { maxBatchSize } = wish.model.spec;
   const gone = new AbortController();
-  const { signal: left } = context.operation;
+  const { signal: left } = operation;
   const signal = left ? AbortSignal.any([gone.signal, left]) : gone.signal;
   const underWay = new Map<number, Promise<ChunkSource & { from: number }>>();
   let next = 0;
@@ -116,7 +138,7 @@ async function embedChunk(
   );
   const answers = await embedder.embedMany(
     wanted.map((index) => request(texts[index]!, 'doc')),
-    { ...operation, signal },
+    operation.until(signal),
   );
   record.answered(answers);
   const outcomes = new Map<number, Answer | EmbedQLError>(wanted.map((index, i) => [index, answers[i]!]));

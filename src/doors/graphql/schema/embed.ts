@@ -44,16 +44,19 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
 }
 
 function readText(args: EmbeddingArguments & { text: string }, context: Context) {
+  context.operation.announce(1);
   return read(args, requireText(args.text, 'text'), 'doc', context);
 }
 
 function readQuery(args: EmbeddingArguments & { query: string }, context: Context) {
+  context.operation.announce(1);
   return read(args, requireText(args.query, 'query'), 'query', context);
 }
 
 function read(args: EmbeddingArguments, text: string, kind: TextKind, context: Context) {
   const { model, dimension, request } = readWish(args, context.catalogue);
-  return { model: model.spec.name, dimension, requests: [request(text, kind)] as const };
+  const scale = { items: 1, dimension, textBytes: 0 };
+  return { model: model.spec.name, dimension, requests: [request(text, kind)] as const, scale };
 }
 
 /** At once where the answer is here already: of a hundred fields only the first has to wait. */

@@ -1,6 +1,7 @@
 import { gathered } from '@embedql/look-ahead';
-import { badUserInput, tooManyTexts } from '../../../core/errors.ts';
+import { badUserInput } from '../../../core/errors.ts';
 import type { EmbedRequest } from '../../../core/request.ts';
+import { averageBytes } from '../answer-size.ts';
 import type { Context } from '../context.ts';
 import type { Possible } from '../foreseen.ts';
 import type { Builder, ObjectRef } from './builder.ts';
@@ -67,15 +68,19 @@ function addEntities(builder: Builder, entities: readonly Entity[]): void {
   });
   const reader = new RepresentationReader(entities);
   const read = ({ representations }: { representations: readonly unknown[] }, context: Context) => {
-    const { maxTexts } = context.admission;
-    // Before anything is built from it.
-    if (representations.length > maxTexts)
-      throw tooManyTexts('The operation asks for', representations.length, maxTexts);
+    // Each of them counts, whatever it is, and before anything is built from it.
+    context.operation.announce(representations.length);
     const found = representations.map((representation) => reader.find(representation, context));
-    const requests = found.map(
-      (one): Possible => ({ possible: one instanceof Error ? undefined : one.request }),
+    const requests = found.flatMap((one): Possible[] =>
+      one instanceof Error || !one.request ? [] : [{ possible: one.request }],
     );
-    return { found, requests };
+    const texts = requests.map(({ possible }) => possible);
+    const scale = {
+      items: representations.length,
+      dimension: Math.max(0, ...texts.map(({ model }) => model.spec.dimension)),
+      textBytes: averageBytes(texts.map(({ text }) => text)),
+    };
+    return { found, requests, scale };
   };
   const EntityUnion = builder.unionType('_Entity', {
     description: 'What another subgraph may return as a stub, to have the gateway fetch its fields here.',

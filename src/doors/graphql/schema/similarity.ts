@@ -2,6 +2,7 @@ import { gathered } from '@embedql/look-ahead';
 import { badUserInput } from '../../../core/errors.ts';
 import { cosineSimilarity } from '../../../core/vectors.ts';
 import { isEmptyText, readWish, requireText } from '../../../core/wish.ts';
+import { averageBytes } from '../answer-size.ts';
 import type { Context } from '../context.ts';
 import type { Builder } from './builder.ts';
 
@@ -91,16 +92,20 @@ export function addSimilarity(builder: Builder): void {
 }
 
 function readPair({ a, b, model }: SimilarityArguments, context: Context) {
+  context.operation.announce(2);
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   return { requests: [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc')) };
 }
 
 function readNearest({ query, texts, k, model }: NearestArguments, context: Context) {
+  context.operation.announce(1 + texts.length);
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
   if (indexes.length === 0)
     throw badUserInput('texts has nothing to look in; give it a text that is not empty.');
   if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
   const documents = indexes.map((index) => request(texts[index]!, 'doc'));
-  return { requests: [request(requireText(query, 'query'), 'query'), ...documents], indexes, k: k ?? 10 };
+  const requests = [request(requireText(query, 'query'), 'query'), ...documents];
+  const scale = { items: Math.min(k ?? 10, texts.length), dimension: 0, textBytes: averageBytes(texts) };
+  return { requests, indexes, k: k ?? 10, scale };
 }
