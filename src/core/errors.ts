@@ -141,7 +141,7 @@ export function badUserInput(message: string): EmbedQLError {
 export function tooManyTexts(asked: number, allowed: number): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    `This asks for ${asked} texts or more, where ${allowed} are allowed; split it, or raise maxTexts.`,
+    `This asks for ${asked} texts where ${allowed} are allowed; split it, or raise maxTexts.`,
     { hint: 'maxTexts' },
   );
 }

@@ -22,10 +22,10 @@ describe('the table of codes', () => {
 
 describe('a hint', () => {
   test('is the name of the option, until somebody has another', () => {
-    const error = tooManyTexts('The operation asks for', 3, 2);
+    const error = tooManyTexts(3, 2);
     expect(error.message).toContain('raise maxTexts.');
     expect(describeError(error, variableOf)).toBe(
-      'The operation asks for 3 texts where 2 are allowed; split it, or raise EMBEDQL_MAX_TEXTS.',
+      'This asks for 3 texts where 2 are allowed; split it, or raise EMBEDQL_MAX_TEXTS.',
     );
   });
 

@@ -16,9 +16,9 @@ describe('a result that is finished', () => {
   };
 
   test('has coded errors, which the record is told of', () => {
-    const { error, log, record } = finished(tooManyTexts('It has', 2, 1));
+    const { error, log, record } = finished(tooManyTexts(2, 1));
     expect(error.toJSON()).toEqual({
-      message: 'It has 2 texts where 1 are allowed; split it, or raise EMBEDQL_MAX_TEXTS.',
+      message: 'This asks for 2 texts where 1 are allowed; split it, or raise EMBEDQL_MAX_TEXTS.',
       path: ['a'],
       extensions: { code: 'COST_LIMIT_EXCEEDED', retryable: false },
     });
