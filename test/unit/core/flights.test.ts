@@ -121,7 +121,7 @@ function create(spec: Partial<ModelSpec> = {}, distinguishesKinds = false) {
   const asker = (name: string, limited = true) => {
     const payer = new FakePayer(name, time, limited);
     const gone = new AbortController();
-    const operation: Operation = { payer, signal: gone.signal };
+    const operation: Operation = { payer, signal: gone.signal, draw: () => {} };
     const ask = (text: string, options: Partial<TextRequest> = {}) => {
       const request: TextRequest = { text, kind: 'doc', useCache: true, truncate: true, ...options };
       const answer: { outcome?: Outcome } = {};

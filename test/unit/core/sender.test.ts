@@ -23,7 +23,7 @@ function create(maxBatchSize = 100) {
         outcomes.set(text, [...(outcomes.get(text) ?? []), results[i]!]);
     },
   });
-  const group = {};
+  const group = { draw: () => {} };
   const task = (text: string): SendTask => ({
     text,
     group,
