@@ -80,7 +80,7 @@ export async function createApp({
   cacheWaitMs = 240,
   basePath = '',
 }: AppOptions): Promise<App> {
-  const tracing = await createTracing(env);
+  const tracing = await createTracing(env, version);
   const providers = given ?? (await loadProviders(config.providers));
   const specs = modelSpecs(config, providers);
   const accounting = new Accounting(specs);

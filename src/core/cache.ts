@@ -11,7 +11,7 @@ export interface CachedVector {
 
 /** What the cache had of a text, and where. */
 export interface CacheHit extends CachedVector {
-  /** Which part of the cache had it: a name for figures, such as `memory`. */
+  /** Which part of the cache had it: its own name, for figures. */
   readonly tier: string;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The codes a client can meet, with what each comes to: its class among the numbers that clients of request and
- * answer know (4xx: change the request, 5xx: ours, or the provider's), and whether the same request may succeed later
- * where the one who throws says nothing of it. The codes are part of the public contract.
+ * The codes that a client can meet. Each has the status that its clients know (4xx: change the request, 5xx: our fault
+ * or the provider's), and whether the same request may succeed later, unless the error itself says so. The codes are
+ * part of the public contract.
  */
 export const errorKinds = {
   BAD_USER_INPUT: { status: 400, retryable: false },
@@ -80,7 +80,7 @@ export class EmbedQLError extends Error {
 }
 
 /**
- * A provider's refusal of an input as such (HTTP 400 and the like): at least one text of the call is at
+ * A provider's refusal of an input as such: at least one text of the call is at
  * fault, so the batch is worth splitting.
  *
  * @example
@@ -93,7 +93,7 @@ export class InputRefusedError extends EmbedQLError {
 }
 
 /**
- * A provider's failure to answer a call (HTTP 5xx). It may pass; where it stays, one text of the call may be why, so the
+ * A provider's failure to answer a call. It may pass; where it stays, one text of the call may be why, so the
  * batch is worth splitting.
  */
 export class ServerFailedError extends EmbedQLError {

@@ -18,10 +18,10 @@ export interface Log {
 }
 
 /**
- * A log as others bring it: pino's, `console`, or anything else with these four methods.
+ * A log that a program brings: `console`, its logging library's, or anything else with these four methods.
  *
  * @example
- * await createEmbedder({ models, log: pino({ level: 'warn' }) });
+ * await createEmbedder({ models, log: console });
  */
 export interface Logger {
   debug(fields: object | string, message?: string): void;

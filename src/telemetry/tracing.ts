@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { EmbedQLError } from '../core/errors.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { noTracer, type Tracer } from '../core/tracing.ts';
-import { version } from '../version.ts';
 
 export interface Tracing {
   tracer: Tracer;
@@ -17,8 +16,9 @@ const off: Tracing = { tracer: noTracer, contextOf: () => undefined, close: asyn
 /**
  * OpenTelemetry, where its standard variables ask for it (`OTEL_EXPORTER_OTLP_ENDPOINT`,
  * `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_TRACES_EXPORTER`). Elsewhere none of it is even loaded.
+ * @param version the server's, for the spans
  */
-export async function createTracing(env: Environment): Promise<Tracing> {
+export async function createTracing(env: Environment, version: string): Promise<Tracing> {
   const exporter = env['OTEL_TRACES_EXPORTER'];
   if (env['OTEL_SDK_DISABLED'] === 'true' || exporter === 'none' || (!tracesUrl(env) && !exporter))
     return off;

@@ -6,7 +6,6 @@ import {
   useExecutionCancellation,
   type YogaServerInstance,
 } from 'graphql-yoga';
-import type { Config } from '../../config/config.ts';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { Caller } from '../../http/route.ts';
 import { plainForms, type VectorForms } from '../../wire/writer.ts';
@@ -35,6 +34,15 @@ export interface GraphQLCaller extends Caller {
   vectors?: VectorForms;
 }
 
+export interface EngineOptions {
+  /** Whether clients may read the schema. */
+  introspection: boolean;
+  /** Texts of one operation. */
+  maxTexts: number;
+  /** Bytes of one answer. */
+  maxAnswerBytes: number;
+}
+
 export interface Engine {
   readonly yoga: YogaServerInstance<GraphQLCaller, Context>;
   /** Whether an operation is answered piece by piece, whatever is accepted. */
@@ -42,15 +50,11 @@ export interface Engine {
 }
 
 /** Yoga, with everything that this server adds to it. */
-export function createEngine(
-  services: Services,
-  config: Pick<Config, 'introspection' | 'maxTexts' | 'maxAnswerBytes'>,
-  finish: Finish,
-): Engine {
+export function createEngine(services: Services, options: EngineOptions, finish: Finish): Engine {
   const schema = createSchema();
   const gatherable = gatherableFields(schema);
-  const limits = { ...limitsFor(config.maxTexts), isGathered: (field: string) => gatherable.has(field) };
-  const answer = answerLimits(config);
+  const limits = { ...limitsFor(options.maxTexts), isGathered: (field: string) => gatherable.has(field) };
+  const answer = answerLimits(options);
   const documents = boundedDocumentCache();
   const yoga = createYoga<GraphQLCaller, Context>({
     schema,
@@ -76,7 +80,7 @@ export function createEngine(
       ...inOrder({
         // Parses, before anything else can see the document. Behind it Yoga's own cache of documents.
         useDocumentLimits: useDocumentLimits(limits),
-        useIntrospectionSwitch: !config.introspection && {
+        useIntrospectionSwitch: !options.introspection && {
           onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
             addValidationRule(NoSchemaIntrospectionCustomRule),
         },

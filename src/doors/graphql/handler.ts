@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
-import type { Config } from '../../config/config.ts';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { BrokenOff, leaveUnread } from '../../http/body.ts';
@@ -11,22 +10,23 @@ import { writeAnswer } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
 import { type AnswerType, headOf, negotiate, toSentError } from './answer.ts';
 import { createFinish, type Finish, graphqlErrors } from './coded-error.ts';
-import { createEngine, type Engine, type GraphQLCaller } from './engine.ts';
+import { createEngine, type Engine, type EngineOptions, type GraphQLCaller } from './engine.ts';
 import { checkVariables, readParams, readQueryString } from './params.ts';
 import { wholeRequest } from './whole-request.ts';
+
+export interface GraphQLHandlerOptions extends EngineOptions {
+  /** Bytes of one request's body. */
+  maxBodyBytes: number;
+}
 
 /**
  * GraphQL over HTTP. Whole answers are read and written here, without the detour over Fetch's Request and Response,
  * and so that the bytes that a slow reader has not taken can be accounted for; answers that come piece by piece are
  * Yoga's. The engine is the same.
  */
-export function createGraphQLHandler(
-  services: Services,
-  config: Pick<Config, 'introspection' | 'maxBodyBytes' | 'maxTexts' | 'maxAnswerBytes'>,
-  log: Log,
-): Handler {
+export function createGraphQLHandler(services: Services, options: GraphQLHandlerOptions, log: Log): Handler {
   const finish = createFinish(services.nameOption, log);
-  const engine = createEngine(services, config, finish);
+  const engine = createEngine(services, options, finish);
   const shape = graphqlErrors(services.nameOption);
   return async (request, response, caller) => {
     const accepted = negotiate(request.headers.accept);
@@ -34,15 +34,15 @@ export function createGraphQLHandler(
       if (request.method === 'HEAD') return await answerByYoga(engine, services, request, response, caller);
       const isPost = request.method === 'POST';
       const params = isPost
-        ? await readParams(request, config.maxBodyBytes, caller.buffer)
+        ? await readParams(request, options.maxBodyBytes, caller.buffer)
         : readQueryString(request.url);
       if (accepted === 'stream' || engine.isSubscription(params)) {
-        checkVariables(params.variables, config.maxTexts);
+        checkVariables(params.variables, options.maxTexts);
         const read = isPost ? Object.assign(request, { body: params }) : request;
         return await answerByYoga(engine, services, read, response, caller);
       }
       if (accepted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
-      const operation = { engine, services, finish, params, type: accepted, maxTexts: config.maxTexts };
+      const operation = { engine, services, finish, params, type: accepted, maxTexts: options.maxTexts };
       await answerWhole(operation, request, response, caller);
     } catch (error) {
       if (!isRefusal(error)) throw error;

@@ -11,10 +11,10 @@ import type { LocalSpec } from './options.ts';
 import { missingRuntime } from './runtime.ts';
 import { shares } from './shares.ts';
 import { folderFault } from './weights/check.ts';
-import { findWeights, onnxFileName, type Weights } from './weights/folder.ts';
+import { findWeights, onnxFileName } from './weights/folder.ts';
 import { inspectWeights, type WeightsFacts } from './weights/inspect.ts';
 import { provisionWeights } from './weights/provision.ts';
-import type { WeightsSource } from './weights/source.ts';
+import type { Weights, WeightsSource } from './weights/source.ts';
 import type { Reply } from './worker.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { onnxFileName, type Weights } from './folder.ts';
+import { onnxFileName } from './folder.ts';
+import type { Weights } from './source.ts';
 
 /** What transformers.js reads of a model's configuration about files beside its graph. */
 const configSchema = z.object({

@@ -2,14 +2,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { LocalSpec } from '../options.ts';
 import { installedWeights } from './installed.ts';
-
-/** Weights on this disk, in the layout that transformers.js reads. */
-export interface Weights {
-  /** The folder with `config.json`, `tokenizer.json` and `onnx/`. */
-  directory: string;
-  /** Which of the weights in it: transformers.js' name for their precision. */
-  dtype: string;
-}
+import type { Weights } from './source.ts';
 
 /**
  * transformers.js' names of precisions and the ends of their file names, the best first. int8 is what our own package has;

@@ -4,7 +4,8 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { LocalSpec } from '../options.ts';
-import { onnxFileName, type Weights } from './folder.ts';
+import { onnxFileName } from './folder.ts';
+import type { Weights } from './source.ts';
 
 /** What weights are, read from their bytes. */
 export interface WeightsFacts {

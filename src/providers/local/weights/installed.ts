@@ -1,5 +1,5 @@
 import type { LocalSpec } from '../options.ts';
-import type { Weights } from './folder.ts';
+import type { Weights } from './source.ts';
 
 /** Packages that carry weights, by the names that the hub has for the model. Each exports its folder and its precision. */
 const packages: Readonly<Record<string, string>> = {

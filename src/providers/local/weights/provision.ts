@@ -5,8 +5,8 @@ import { EmbedQLError } from '../../../core/errors.ts';
 
 import type { Log, Progress } from '../../../core/surroundings.ts';
 import type { LocalSpec } from '../options.ts';
-import { findWeights, targetFolder, type Weights } from './folder.ts';
-import type { WeightsSource } from './source.ts';
+import { findWeights, targetFolder } from './folder.ts';
+import type { Weights, WeightsSource } from './source.ts';
 
 export interface ProvisionOptions {
   modelsDir: string;

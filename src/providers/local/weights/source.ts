@@ -1,6 +1,14 @@
 import type { ProgressTask } from '../../../core/surroundings.ts';
 import type { LocalSpec } from '../options.ts';
 
+/** Weights on this disk, in the layout that transformers.js reads. */
+export interface Weights {
+  /** The folder with `config.json`, `tokenizer.json` and `onnx/`. */
+  directory: string;
+  /** Which of the weights in it: transformers.js' name for their precision. */
+  dtype: string;
+}
+
 /** Somewhere that weights can be fetched from. */
 export interface WeightsSource {
   /** For people: "the Hugging Face hub". */
