@@ -1,6 +1,8 @@
 /** Something that has been put off and can be called off. */
 export interface Timer {
   cancel(): void;
+  /** From now on it keeps no process alive; left out where time never does. */
+  unref?(): void;
 }
 
 /**
@@ -26,7 +28,7 @@ export const systemClock: Clock = {
   date: () => Date.now(),
   after(ms, work) {
     const timer = setTimeout(work, ms);
-    return { cancel: () => clearTimeout(timer) };
+    return { cancel: () => clearTimeout(timer), unref: () => void timer.unref() };
   },
   soon: (work) => void setImmediate(work),
   random: () => Math.random(),

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CachedVector } from '../../core/cache.ts';
+import { type Clock, sleep, systemClock, type Timer } from '../../core/clock.ts';
 import type { CacheEvents } from '../../core/events.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
@@ -14,6 +14,8 @@ export interface RedisTierOptions {
   waitMs: number;
   events: CacheEvents;
   log: Log;
+  /** Default: the real time. */
+  clock?: Clock;
 }
 
 /** What a key turns out to be: its value, or who computes it now; undefined where Redis did not say. */
@@ -40,30 +42,35 @@ const maxPendingBytes = 64_000_000;
  * meet it wait for `waitMs`, and nobody after that until it answers a ping again.
  */
 export class RedisTier {
-  readonly #link: RedisLink;
+  readonly #link: Pick<RedisLink, 'onError' | 'close'>;
   readonly #commands: RedisCommands;
   /** Keys that this process is computing. */
   readonly #leases = new Set<string>();
-  readonly #renewing: NodeJS.Timeout;
   readonly #options: RedisTierOptions;
+  readonly #clock: Clock;
+  #renewing: Timer | undefined;
   #state: 'connecting' | 'up' | 'away' | 'closed' = 'connecting';
   #lastError = 'no answer yet';
   #pendingBytes = 0;
   readonly #writes = new Set<Promise<void>>();
   /** An entry that could not be written, though Redis answers: full, or read-only. */
   #unwritten: readonly [key: string, value: Buffer] | undefined;
-  readonly #closed = new AbortController();
+  #endPause: () => void = () => {};
   readonly #watching: Promise<void>;
 
-  constructor(link: RedisLink, options: RedisTierOptions) {
+  constructor(link: RedisLink, options: RedisTierOptions);
+  /** @param commands what is asked of Redis, where that is not said over `link` itself */
+  constructor(link: Pick<RedisLink, 'onError' | 'close'>, options: RedisTierOptions, commands: RedisCommands);
+  constructor(link: RedisLink, options: RedisTierOptions, commands = redisCommands(link)) {
     this.#link = link;
-    this.#commands = redisCommands(link);
+    this.#commands = commands;
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     link.onError((error) => {
       this.#lastError = describe(error);
     });
     this.#watching = this.#watch();
-    this.#renewing = setInterval(() => this.#renew(), renewMs).unref();
+    this.#renewLater();
   }
 
   /** Whether it is asked at the moment. */
@@ -78,8 +85,8 @@ export class RedisTier {
 
   /** Waits for the first answer, for `ms` at the most. */
   async ready(ms: number): Promise<void> {
-    const end = performance.now() + ms;
-    while (this.#state === 'connecting' && performance.now() < end) await sleep(5);
+    const end = this.#clock.now() + ms;
+    while (this.#state === 'connecting' && this.#clock.now() < end) await sleep(this.#clock, 5);
   }
 
   /** Same length and order as `keys`; undefined for whatever cannot be had within `waitMs`. */
@@ -125,7 +132,7 @@ export class RedisTier {
     const nothing = () => keys.map(() => undefined);
     if (!this.available || keys.length === 0) return nothing();
     try {
-      const answer = await withTimeout(waitMs, ask());
+      const answer = await withTimeout(waitMs, ask(), this.#clock);
       if (answer !== timedOut) {
         const failed = answer.filter((value) => value instanceof Error);
         if (failed.length === answer.length && !failed.some(isAboutTheKey))
@@ -141,6 +148,14 @@ export class RedisTier {
     return nothing();
   }
 
+  #renewLater(): void {
+    this.#renewing = this.#clock.after(renewMs, () => {
+      this.#renew();
+      this.#renewLater();
+    });
+    this.#renewing.unref?.();
+  }
+
   #renew(): void {
     if (this.#leases.size > 0 && this.available)
       this.#commands.renew([...this.#leases], leaseMs).catch(() => {});
@@ -150,7 +165,7 @@ export class RedisTier {
   setMany(entries: ReadonlyArray<readonly [key: string, value: CachedVector]>): void {
     for (const [key] of entries) this.#leases.delete(key);
     if (!this.available || entries.length === 0) return;
-    const writtenAt = Math.floor(Date.now() / 1000);
+    const writtenAt = Math.floor(this.#clock.date() / 1000);
     const values = entries.map(([key, value]) => [key, encodeVector({ ...value, writtenAt })] as const);
     const writing = this.#write(values).finally(() => this.#writes.delete(writing));
     this.#writes.add(writing);
@@ -164,11 +179,11 @@ export class RedisTier {
   async close(): Promise<void> {
     // What has been computed was paid for: let it be written.
     await this.flush();
-    clearInterval(this.#renewing);
+    this.#renewing?.cancel();
     if (this.#leases.size > 0 && this.available)
       await this.#commands.release([...this.#leases]).catch(() => {});
     this.#state = 'closed';
-    this.#closed.abort();
+    this.#endPause();
     this.#link.close();
     await this.#watching;
   }
@@ -220,26 +235,39 @@ export class RedisTier {
 
   /** Asks a Redis that is away whether it is back, and one that refuses writes whether it takes them. */
   async #watch(): Promise<void> {
-    const started = performance.now();
+    const started = this.#clock.now();
     let lastWrite = 0;
     while (this.#state !== 'closed') {
       if (!this.available) await this.#probe();
-      else if (this.#unwritten && performance.now() - lastWrite > retryWriteMs) {
-        lastWrite = performance.now();
+      else if (this.#unwritten && this.#clock.now() - lastWrite > retryWriteMs) {
+        lastWrite = this.#clock.now();
         await this.#write([this.#unwritten]);
       }
       // Down from the start is a change of state, too.
-      if (this.#state === 'connecting' && performance.now() - started > 1_000)
+      if (this.#state === 'connecting' && this.#clock.now() - started > 1_000)
         this.#wentAway(this.#lastError);
       const pauseMs = this.#state === 'connecting' ? 10 : probeMs;
-      await sleep(pauseMs, undefined, { ref: false, signal: this.#closed.signal }).catch(() => {});
+      await this.#pause(pauseMs);
     }
+  }
+
+  /** Ends early when the tier is closed. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#state === 'closed') return resolve();
+      const timer = this.#clock.after(ms, resolve);
+      timer.unref?.();
+      this.#endPause = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   async #probe(): Promise<void> {
     const wasAway = this.#state === 'away';
     try {
-      const answer = await withTimeout(pingMs, this.#commands.ping());
+      const answer = await withTimeout(pingMs, this.#commands.ping(), this.#clock);
       if (answer === timedOut || this.#state === 'closed') return;
     } catch (error) {
       this.#lastError = describe(error);
