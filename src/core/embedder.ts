@@ -75,6 +75,13 @@ export class Embedder {
     return answers;
   }
 
+  /** Texts that are under way in any way: looked up, waiting, or being computed. */
+  get underWay(): number {
+    let texts = 0;
+    for (const { size } of this.#flights.values()) texts += size;
+    return texts;
+  }
+
   /** Texts that wait for each model. */
   queueDepths(): Array<{ model: string; texts: number }> {
     return [...this.#flights].map(([model, { queueDepth }]) => ({
