@@ -23,7 +23,10 @@ export function checkAnswer(
   const wrong = (what: string) => ledger.violate(`${asked.name}: ${what}`);
   const id = world.idOf(item);
   const { nature } = script.texts[item.text]!;
-  if (answer === undefined) return wrong('a text has no answer');
+  if (answer === undefined) {
+    wrong('a text has no answer');
+    return;
+  }
   if (answer instanceof EmbedQLError) {
     const excused = mayFail(world, asked, item, answer);
     if (!excused) wrong(`t${item.text} fails without a reason: ${answer.code} ${answer.message}`);

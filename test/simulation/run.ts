@@ -30,6 +30,9 @@ interface Tally {
   failed: number[];
 }
 
+/** The seed whose world is running. */
+let current = 0;
+
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 
 async function runSeeds(from: number, count: number): Promise<Tally> {
@@ -44,6 +47,7 @@ async function runSeeds(from: number, count: number): Promise<Tally> {
   };
   const seen = new Set<number>();
   for (let seed = from; seed < from + count; seed++) {
+    current = seed;
     const run = await runWorld(scriptOf(seed));
     tally.seeds += 1;
     tally.events += run.events;
@@ -53,7 +57,7 @@ async function runSeeds(from: number, count: number): Promise<Tally> {
     seen.add(run.interleaving);
     if (run.violations.length > 0) {
       tally.failed.push(seed);
-      if (tally.failed.length >= 3) break;
+      break;
     }
   }
   tally.interleavings = [...seen];
@@ -101,6 +105,7 @@ async function explain(script: Script): Promise<void> {
 
 async function replay(seed: number): Promise<boolean> {
   const script = scriptOf(seed);
+  current = seed;
   const { story, violations, events } = await runWorld(script, true);
   if (values.events) for (const line of story) say(line);
   say(`seed ${seed}: ${events} events, ${violations.length} violations`);
@@ -125,6 +130,12 @@ async function simulate(from: number, count: number): Promise<boolean> {
   for (const seed of failed.slice(0, 1)) await explain(scriptOf(seed));
   return failed.length === 0;
 }
+
+process.on('uncaughtException', (error) => {
+  say(`\nseed ${current} breaks: ${error.stack}`);
+  say(`  replay it: npm run simulate -- --seed ${current} --events`);
+  process.exit(1);
+});
 
 const passed =
   values.seed === undefined

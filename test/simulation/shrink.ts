@@ -25,5 +25,8 @@ export async function smallest(script: Script): Promise<Script> {
 
 /** The first broken invariant without the names and numbers in it. */
 function kindOf([first]: readonly string[]): string | undefined {
-  return first?.replace(/^\S+( t\d\w)*:? /, '').replace(/[\d.]+|t\d\w*/g, '#').replace(/excuses: .*/, '');
+  return first
+    ?.replace(/^\S+( t\d\w)*:? /, '')
+    .replace(/[\d.]+|t\d\w*/g, '#')
+    .replace(/excuses: .*/, '');
 }

@@ -147,7 +147,7 @@ export class World implements ModelWorld {
   }
 
   async #ask(request: RequestScript, replica: Replica, name: string, again: number): Promise<void> {
-    const { ledger, time, asked } = this;
+    const { ledger, time, asked, script } = this;
     const { process, embedder } = replica;
     const one: Asked = {
       name,
@@ -170,6 +170,9 @@ export class World implements ModelWorld {
         ledger.note(`${name}: goes away`);
         one.aborted = true;
         controller.abort();
+        process.after(script.identityMs + 1, () => {
+          if (!one.answered) ledger.violate(`${name}: has gone, and is still waited for`);
+        });
       });
     const requests = request.items.map((item): ModelRequest => {
       const { text, kind, useCache, truncate, maxBatchSize } = this.#itemOf(item);
@@ -183,8 +186,13 @@ export class World implements ModelWorld {
       ledger.violate(`${name}: embedMany rejects: ${error instanceof Error ? error.stack : error}`);
       return;
     }
-    if (one.answered) ledger.violate(`${name}: is answered twice`);
     one.answered = true;
+    const waited = time.now() - one.at;
+    if (
+      process.ranSince(one.at) &&
+      waited > (script.deadlineMs ?? Number.POSITIVE_INFINITY) + script.identityMs + 1
+    )
+      ledger.violate(`${name}: waits for ${waited} ms where ${script.deadlineMs} are the deadline`);
     ledger.note(`${name}: has ${answers.map(describeAnswer).join(', ')}`);
     if (answers.length !== requests.length) ledger.violate(`${name}: ${answers.length} answers`);
     for (const [i, item] of request.items.entries()) checkAnswer(this, one, item, answers[i]);
