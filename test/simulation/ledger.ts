@@ -4,7 +4,7 @@ export type Excuse =
   | 'the shared cache did not say'
   | 'the memory tier let go of it'
   | 'the shared cache did not keep it'
-  | 'the shared cache was flushed'
+  | 'the shared cache lost it'
   | 'its holder was killed'
   | 'the lease of a holder that was held up ended';
 

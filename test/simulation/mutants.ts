@@ -49,9 +49,9 @@ interface Verdict {
   how: string;
 }
 
-function simulate(file: string): Promise<Verdict> {
+function simulate(file: string, breaks: string): Promise<Verdict> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [file, '--seeds', values.seeds, '--no-shrink']);
+    const child = spawn(process.execPath, [file, '--seeds', values.seeds, '--no-shrink', '--breaks', breaks]);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (data: string) => {
@@ -78,7 +78,7 @@ const chosen = mutations.filter(({ what }) => what.startsWith(values.only));
 for (const [i, mutation] of chosen.entries()) {
   const outfile = join(folder, `${process.pid}-${i}.mjs`);
   await bundle(mutation, outfile);
-  const { found, how } = await simulate(outfile);
+  const { found, how } = await simulate(outfile, mutation.breaks ?? '');
   if (!found) missed += 1;
   say(`${found ? 'found ' : 'MISSED'}  ${mutation.what.padEnd(84)}  ${how}`);
   await rm(outfile);

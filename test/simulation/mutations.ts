@@ -6,6 +6,8 @@ export interface Mutation {
   /** Occurs once in the file. */
   readonly text: string;
   readonly replacement: string;
+  /** The invariant that it must break, where it breaks a lesser one sooner. */
+  readonly breaks?: string;
 }
 
 const flights = 'core/flights.ts';
@@ -18,17 +20,19 @@ const tier = 'cache/redis/redis-tier.ts';
 /** Defects that were there once, by their names in the findings, and others like them. The simulation must find each. */
 export const mutations: readonly Mutation[] = [
   {
-    what: 'H8: a look further between the look-up and joining',
+    what: 'H8: time passes between the look-up and joining',
     file: flights,
     text: '      let flight = this.#byKey.get(key);',
     replacement:
-      '      await (cache.claimMany ? cache.getMany([key], 50) : 0);\n      let flight = this.#byKey.get(key);',
+      '      await new Promise((go) => this.#options.clock.soon(() => go(0)));\n      let flight = this.#byKey.get(key);',
+    breaks: 'was paid',
   },
   {
     what: 'H8b: fitting between the look-up and joining',
     file: flights,
     text: '      let flight = this.#byKey.get(key);',
     replacement: '      await this.#model.fit([request.text]);\n      let flight = this.#byKey.get(key);',
+    breaks: 'was paid',
   },
   {
     what: 'H9: parts of a batch go past the limit of calls',
@@ -58,8 +62,8 @@ export const mutations: readonly Mutation[] = [
   {
     what: 'no lease is claimed',
     file: flights,
-    text: 'return await (cache.claimMany?.(keys, wait.leftMs) ?? cache.getMany(keys, wait.leftMs));',
-    replacement: 'return await cache.getMany(keys, wait.leftMs);',
+    text: 'return await (cache.claimMany?.(keys, waitMs) ?? cache.getMany(keys, waitMs));',
+    replacement: 'return await cache.getMany(keys, waitMs);',
   },
   {
     what: "another's lease is ignored",
@@ -144,6 +148,12 @@ export const mutations: readonly Mutation[] = [
     file: flight,
     text: '    this.#places.set(waiter, place);',
     replacement: '    if (!this.submitted || this.#places.size > 0) this.#places.set(waiter, place);',
+  },
+  {
+    what: 'a cost in the answer that is another',
+    file: flight,
+    text: 'const usd = costOf(tokens, { costPer1kTokens });',
+    replacement: 'const usd = costOf(this.maxTokens, { costPer1kTokens });',
   },
   {
     what: 'vectors are cached after their flights are forgotten',

@@ -76,7 +76,7 @@ export class SimModel implements EmbeddingModel {
   readonly #model: ModelScript;
   readonly #process: SimProcess;
   readonly #world: ModelWorld;
-  readonly #identity: Promise<string>;
+  #identity: Promise<string> | undefined;
   #inFlight = 0;
   #accepted = Number.POSITIVE_INFINITY;
   #largest = 0;
@@ -90,17 +90,19 @@ export class SimModel implements EmbeddingModel {
     this.#model = model;
     this.#process = process;
     this.#world = world;
-    this.#identity =
-      script.identityMs === 0
-        ? Promise.resolve(model.name)
-        : new Promise((resolve) => process.receive(script.identityMs, () => resolve(model.name)));
   }
 
   status(): ModelStatus {
     return { available: true, loaded: true };
   }
 
+  /** The first who asks waits for it, and so does whoever asks meanwhile. */
   identity(): Promise<string> {
+    const { identityMs } = this.#world.script;
+    this.#identity ??= new Promise((resolve) => {
+      if (identityMs === 0) resolve(this.#model.name);
+      else this.#process.receive(identityMs, () => resolve(this.#model.name));
+    });
     return this.#identity;
   }
 

@@ -53,11 +53,14 @@ export class SimRedis {
     this.#mode = mode;
   }
 
-  flush(): void {
-    for (const key of new Set([...this.#values.keys(), ...this.#leases.keys()]))
-      this.#ledger.excuse(this.#idOf(key), 'the shared cache was flushed');
-    this.#values.clear();
-    this.#leases.clear();
+  /** Forgets, as after a start without its file, or where a replica that lagged behind takes over. */
+  lose(share: number): void {
+    for (const key of new Set([...this.#values.keys(), ...this.#leases.keys()])) {
+      if (this.#world.random() >= share) continue;
+      this.#ledger.excuse(this.#idOf(key), 'the shared cache lost it');
+      this.#values.delete(key);
+      this.#leases.delete(key);
+    }
   }
 
   /** Leases that processes still hold. */

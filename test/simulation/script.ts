@@ -46,8 +46,16 @@ export interface RequestScript {
 
 export interface IncidentScript {
   readonly at: number;
-  readonly what: 'kill' | 'stop' | 'redis slow' | 'redis away' | 'redis silent' | 'redis flushed';
+  readonly what:
+    | 'kill'
+    | 'stop'
+    | 'redis slow'
+    | 'redis away'
+    | 'redis silent'
+    | 'redis flushed'
+    | 'redis fails over';
   readonly replica: number;
+  /** How long it lasts. A process that was killed is started again after that, unless it is 0. */
   readonly ms: number;
 }
 
@@ -67,6 +75,8 @@ export interface Script {
   readonly fitMs: Range;
   readonly reserveMs: Range;
   readonly identityMs: number;
+  /** How long it takes to find out whether an operation may have its texts. */
+  readonly drawMs: number;
   readonly windowMs: number;
   readonly queueLimit: number;
   readonly deadlineMs: number | undefined;
@@ -154,12 +164,13 @@ export function scriptOf(seed: number): Script {
       replica: whole(0, replicas - 1),
       ms,
     });
-  if (fault(0.25)) incident('kill', 0);
+  if (fault(0.25)) incident('kill', chance(0.4) ? whole(10, 1_000) : 0);
   if (fault(0.25)) incident('stop', whole(10, 6_000));
   if (shared && fault(0.15)) incident('redis slow', whole(10, 1_500));
   if (shared && fault(0.15)) incident('redis away', whole(10, 1_500));
   if (shared && fault(0.15)) incident('redis silent', whole(10, 1_500));
   if (shared && fault(0.15)) incident('redis flushed', 0);
+  if (shared && fault(0.1)) incident('redis fails over', 0);
 
   return {
     seed,
@@ -188,6 +199,7 @@ export function scriptOf(seed: number): Script {
       [5, 80],
     ] as Range[]),
     identityMs: chance(0.8) ? 0 : whole(1, 20),
+    drawMs: chance(0.8) ? 0 : whole(1, 20),
     windowMs: pick([0, 2, 2, 5]),
     queueLimit: fault(0.1) ? whole(1, 6) : 10_000,
     deadlineMs: fault(0.2) ? pick([50, 300, 2_000]) : undefined,
@@ -227,6 +239,7 @@ export function* smallerThan(script: Script): Generator<Script> {
     deadlineMs: undefined,
     queueLimit: 10_000,
     identityMs: 0,
+    drawMs: 0,
     retries: 0,
     fitMs: [0, 0],
     reserveMs: [0, 0],

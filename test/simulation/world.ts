@@ -1,6 +1,6 @@
 import { cacheKey } from '../../src/core/cache.ts';
 import { EmbedQLError } from '../../src/core/errors.ts';
-import { type Answer, type ModelRequest, unlimited } from '../../src/core/request.ts';
+import type { Answer, ModelRequest } from '../../src/core/request.ts';
 import { seeded, VirtualTime } from '../support/virtual-time.ts';
 import { Account } from './accounts.ts';
 import { type Answered, checkAnswer, checkEnd } from './invariants.ts';
@@ -49,12 +49,15 @@ export class World implements ModelWorld {
   readonly script: Script;
   readonly ledger: Ledger;
   readonly time: VirtualTime;
-  readonly replicas: Replica[];
+  /** All that there ever were. */
+  readonly replicas: Replica[] = [];
   readonly accounts: Account[];
   readonly asked: Asked[] = [];
   readonly answers: Answered[] = [];
   readonly redis: SimRedis | undefined;
   readonly random: () => number;
+  /** Those that clients reach. */
+  readonly #serving: Replica[];
   readonly #natures = new Map<string, TextScript['nature']>();
   readonly #ids = new Map<string, string>();
   /** By process and text: the smallest batch that anybody has asked for. */
@@ -75,17 +78,15 @@ export class World implements ModelWorld {
         }
       }
     }
-    const idOf = (key: string) => this.#ids.get(key) ?? key;
     const world = { now: () => this.time.now(), random: this.random, later: this.later };
     this.redis = script.shared
-      ? new SimRedis({ world, ledger: this.ledger, idOf, latency: script.redisMs })
+      ? new SimRedis({ world, ledger: this.ledger, idOf: this.#idOf, latency: script.redisMs })
       : undefined;
-    this.replicas = Array.from({ length: script.replicas }, (_, i) => {
-      const process = new SimProcess(`r${i}`, this.time);
-      return new Replica({ process, world: this, idOf, commands: this.redis?.connect(process) });
-    });
+    this.#serving = Array.from({ length: script.replicas }, (_, i) => this.#start(`r${i}`));
     this.accounts = script.keys.map((key) => new Account(key, this.ledger, script.reserveMs, this.random));
   }
+
+  readonly #idOf = (key: string): string => this.#ids.get(key) ?? key;
 
   readonly later = (ms: number, work: () => void): void => void this.time.after(ms, work);
 
@@ -140,7 +141,7 @@ export class World implements ModelWorld {
 
   /** A client asks the replica that it is meant for, or another where that one is dead. */
   #arrive(request: RequestScript, name: string, again: number): void {
-    const meant = this.replicas[request.replica]!;
+    const meant = this.#serving[request.replica]!;
     const replica = meant.process.dead ? this.living[0] : meant;
     if (!replica) return;
     replica.process.receive(0, () => void this.#ask(request, replica, name, again));
@@ -163,6 +164,12 @@ export class World implements ModelWorld {
       `${name}: asks ${process.name} for ${request.items.map((item) => describe(item)).join(', ')}`,
     );
     for (const item of request.items) this.#foresee(item, process);
+    // What comes before a text joins its flight.
+    const aheadMs = script.drawMs + script.identityMs + 1;
+    const draw = () =>
+      script.drawMs > 0
+        ? new Promise<void>((resolve) => void process.receive(script.drawMs, resolve))
+        : undefined;
     const controller = new AbortController();
     if (request.abortMs !== undefined)
       process.after(request.abortMs, () => {
@@ -170,8 +177,10 @@ export class World implements ModelWorld {
         ledger.note(`${name}: goes away`);
         one.aborted = true;
         controller.abort();
-        process.after(script.identityMs + 1, () => {
-          if (!one.answered) ledger.violate(`${name}: has gone, and is still waited for`);
+        const left = time.now();
+        process.after(aheadMs, () => {
+          if (!one.answered && process.ranSince(left))
+            ledger.violate(`${name}: has gone, and is still waited for`);
         });
       });
     const requests = request.items.map((item): ModelRequest => {
@@ -181,17 +190,14 @@ export class World implements ModelWorld {
     const payer = this.accounts[request.key]!.payer(process);
     let answers: Array<Answer | EmbedQLError>;
     try {
-      answers = await embedder.embedMany(requests, { ...unlimited, signal: controller.signal, payer });
+      answers = await embedder.embedMany(requests, { draw, signal: controller.signal, payer });
     } catch (error) {
       ledger.violate(`${name}: embedMany rejects: ${error instanceof Error ? error.stack : error}`);
       return;
     }
     one.answered = true;
     const waited = time.now() - one.at;
-    if (
-      process.ranSince(one.at) &&
-      waited > (script.deadlineMs ?? Number.POSITIVE_INFINITY) + script.identityMs + 1
-    )
+    if (process.ranSince(one.at) && waited > (script.deadlineMs ?? Number.POSITIVE_INFINITY) + aheadMs)
       ledger.violate(`${name}: waits for ${waited} ms where ${script.deadlineMs} are the deadline`);
     ledger.note(`${name}: has ${answers.map(describeAnswer).join(', ')}`);
     if (answers.length !== requests.length) ledger.violate(`${name}: ${answers.length} answers`);
@@ -225,14 +231,12 @@ export class World implements ModelWorld {
 
   #happen({ what, replica, ms }: IncidentScript): void {
     const { ledger, redis, script } = this;
-    const { process, embedder } = this.replicas[replica]!;
+    const { process } = this.#serving[replica]!;
     ledger.note(`${what} (${process.name}, ${ms} ms)`);
     switch (what) {
       case 'kill':
-        if (process.dead) return;
-        for (const id of this.#ids.values())
-          if (embedder.underWay > 0) ledger.excuse(this.payableId(id, process), 'its holder was killed');
         process.kill();
+        if (ms > 0) this.later(ms, () => this.#restart(replica));
         break;
       case 'stop':
         process.stop();
@@ -251,8 +255,30 @@ export class World implements ModelWorld {
         this.later(ms, () => redis?.be('up'));
         break;
       case 'redis flushed':
-        redis?.flush();
+        redis?.lose(1);
+        break;
+      case 'redis fails over':
+        redis?.lose(0.5);
     }
+  }
+
+  /** A process that takes the place of one that was killed, and knows nothing. */
+  #restart(place: number): void {
+    if (!this.#serving[place]!.process.dead) return;
+    const replica = this.#start(`${this.#serving[place]!.process.name}'`);
+    this.#serving[place] = replica;
+  }
+
+  #start(name: string): Replica {
+    const process = new SimProcess(name, this.time);
+    const replica = new Replica({
+      process,
+      world: this,
+      idOf: this.#idOf,
+      commands: this.redis?.connect(process),
+    });
+    this.replicas.push(replica);
+    return replica;
   }
 }
 
