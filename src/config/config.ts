@@ -1,61 +1,8 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
 import type { OptionName } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Environment } from '../core/surroundings.ts';
-import {
-  anyText,
-  keyLimits,
-  keyList,
-  moduleNames,
-  oneOf,
-  onOff,
-  origins,
-  redisUrls,
-  url,
-  type Variable,
-  wholeNumber,
-} from './variables.ts';
-
-/** Every setting there is, by its name in the configuration; `docs/operations/README.md` describes them for people. */
-const variables = {
-  host: ['HOST', anyText('127.0.0.1', '0.0.0.0')],
-  port: ['PORT', wholeNumber(4_000, 'the port', 0, 65_535)],
-  openaiApiKey: ['OPENAI_API_KEY', { ...anyText(undefined, 'sk-…'), secret: true }],
-  openaiBaseUrl: ['OPENAI_BASE_URL', url('https://api.openai.com/v1')],
-  redisUrls: ['REDIS_URL', redisUrls('redis://127.0.0.1:6379')],
-  defaultModel: ['EMBEDQL_DEFAULT_MODEL', anyText(undefined, 'all-MiniLM-L6-v2')],
-  modelsFile: ['EMBEDQL_MODELS_FILE', anyText(undefined, './models.json')],
-  providers: ['EMBEDQL_PROVIDERS', moduleNames('./acme.js')],
-  modelsDir: [
-    'EMBEDQL_MODELS_DIR',
-    anyText(path.join(homedir(), '.cache', 'embedql', 'models'), '/var/lib/embedql/models'),
-  ],
-  cache: ['EMBEDQL_CACHE', onOff(true)],
-  cacheTtlSeconds: ['EMBEDQL_CACHE_TTL', wholeNumber(604_800, 'seconds')],
-  memoryCacheMb: ['EMBEDQL_MEMORY_CACHE_MB', wholeNumber(128, 'megabytes', 1)],
-  batchWindowMs: ['EMBEDQL_BATCH_WINDOW_MS', wholeNumber(2, 'milliseconds', 0, 60_000)],
-  providerConcurrency: ['EMBEDQL_PROVIDER_CONCURRENCY', wholeNumber(8, 'calls', 1)],
-  providerTimeoutMs: ['EMBEDQL_PROVIDER_TIMEOUT_MS', wholeNumber(30_000, 'milliseconds', 1, 86_400_000)],
-  providerRetries: ['EMBEDQL_PROVIDER_RETRIES', wholeNumber(3, 'attempts', 0, 20)],
-  breakerMs: ['EMBEDQL_BREAKER_MS', wholeNumber(10_000, 'milliseconds', 1)],
-  queueLimit: ['EMBEDQL_QUEUE_LIMIT', wholeNumber(10_000, 'texts', 1)],
-  maxTexts: ['EMBEDQL_MAX_TEXTS', wholeNumber(2_048, 'texts', 1)],
-  maxTokens: ['EMBEDQL_MAX_TOKENS', wholeNumber(5_000_000, 'tokens', 1)],
-  maxBodyBytes: ['EMBEDQL_MAX_BODY_BYTES', wholeNumber(16_777_216, 'bytes', 1)],
-  maxAnswerBytes: ['EMBEDQL_MAX_ANSWER_BYTES', wholeNumber(134_217_728, 'bytes', 1_024, 536_870_912)],
-  maxBufferedMb: ['EMBEDQL_MAX_BUFFERED_MB', wholeNumber(512, 'megabytes', 1)],
-  transferTimeoutMs: ['EMBEDQL_TRANSFER_TIMEOUT_MS', wholeNumber(60_000, 'milliseconds', 1, 86_400_000)],
-  apiKeys: ['EMBEDQL_API_KEYS', keyList('web:key-one,batch:key-two', 'key')],
-  adminKeys: ['EMBEDQL_ADMIN_KEYS', keyList('ops:admin-key', 'admin')],
-  keyLimits: ['EMBEDQL_KEY_LIMITS', keyLimits('web:6000/min:5usd/day')],
-  allowAnonymous: ['EMBEDQL_ALLOW_ANONYMOUS', onOff(false)],
-  corsOrigins: ['EMBEDQL_CORS_ORIGINS', origins('https://app.example')],
-  graphiql: ['EMBEDQL_GRAPHIQL', onOff(true)],
-  introspection: ['EMBEDQL_INTROSPECTION', onOff(true)],
-  drainMs: ['EMBEDQL_DRAIN_MS', wholeNumber(10_000, 'milliseconds')],
-  logLevel: ['LOG_LEVEL', oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info')],
-} as const satisfies Record<string, readonly [name: string, variable: Variable<unknown>]>;
+import { variables } from './settings.ts';
+import type { Variable } from './variables.ts';
 
 type Variables = typeof variables;
 

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
+import { describeSettings } from '../../src/config/settings.ts';
 import { readModelsFile } from '../../src/models/file.ts';
 import { providers } from '../../src/providers/registry.ts';
+import { filesBelow } from '../support/source-files.ts';
 
 describe('readConfig', () => {
   test('has the defaults of the contract', () => {
@@ -97,6 +99,28 @@ describe('readConfig', () => {
     expect(config.redisUrls).toEqual(['redis://a:1', 'redis://b:2']);
     expect(config.cache).toBe(false);
   });
+});
+
+describe('describeSettings', () => {
+  const settings = describeSettings();
+
+  test('names every variable that the code reads', () => {
+    const read = filesBelow('src', /\.ts$/).flatMap(({ text }) =>
+      [...text.matchAll(/^(?! \*).*?\benv(?:\.|\[')([A-Z][A-Z_]+)/gm)].map(([, name]) => name),
+    );
+    // Of these the operator has nothing to say.
+    const internal = ['NODE_ENV', 'ORT_DISABLE_TELEMETRY'];
+    const names = settings.map(({ name }) => name);
+    expect(read.filter((name) => !names.includes(name!) && !internal.includes(name!))).toEqual([]);
+    expect(read).toContain('OTEL_SERVICE_NAME');
+  });
+
+  test.each(settings.filter(({ default: text }) => /^\d+$|^o[nf]f?$/.test(text ?? '')))(
+    'the default of $name is what its variable reads as',
+    ({ name, default: text }) => {
+      expect(readConfig({ [name]: text })).toEqual(readConfig({}));
+    },
+  );
 });
 
 describe('readModelsFile', () => {
