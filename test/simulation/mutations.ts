@@ -180,6 +180,13 @@ export const mutations: readonly Mutation[] = [
     replacement: 'return this.#configured;',
   },
   {
+    what: 'calls carry one text of each operation and no more',
+    file: 'core/queue.ts',
+    text: '      turns.push(lane);\n      const item',
+    replacement:
+      '      turns.push(lane);\n      if (batch.some(({ group }) => group === lane.group)) break;\n      const item',
+  },
+  {
     what: 'the batch size that a request asks for is ignored',
     file: 'core/queue.ts',
     text: '      room.size = Math.min(room.size, limit);\n',

@@ -71,25 +71,35 @@ const rememberMs = 60_000;
 /** A model as one replica has it, with its retries, and the provider behind it. */
 export class SimModel implements EmbeddingModel {
   readonly spec: ModelSpec;
-  readonly concurrency: number;
   readonly deadlineMs: number | undefined;
   readonly #model: ModelScript;
   readonly #process: SimProcess;
   readonly #world: ModelWorld;
+  readonly #othersWait: (model: SimModel) => boolean;
   #identity: Promise<string> | undefined;
   #inFlight = 0;
   #accepted = Number.POSITIVE_INFINITY;
   #largest = 0;
   #triedAt = 0;
 
-  constructor(model: ModelScript, process: SimProcess, world: ModelWorld) {
+  constructor(
+    model: ModelScript,
+    process: SimProcess,
+    world: ModelWorld,
+    othersWait: (model: SimModel) => boolean,
+  ) {
     const { script } = world;
     this.spec = specOf(model);
-    this.concurrency = script.concurrency;
     this.deadlineMs = script.deadlineMs;
     this.#model = model;
     this.#process = process;
     this.#world = world;
+    this.#othersWait = othersWait;
+  }
+
+  get concurrency(): number {
+    const { concurrency, adaptive } = this.#world.script;
+    return adaptive && Math.floor(this.#process.now() / 37) % 2 === 0 ? 1 : concurrency;
   }
 
   status(): ModelStatus {
@@ -156,6 +166,17 @@ export class SimModel implements EmbeddingModel {
     const caps = texts.map((text) => this.#world.capOf(this.#process, textId(this.spec.name, text)));
     if (texts.length > Math.min(...caps))
       ledger.violate(`a call of ${texts.length} texts where somebody asked for ${Math.min(...caps)}`);
+    const { script } = this.#world;
+    const capped = script.requests.some(({ items }) => items.some(({ maxBatchSize }) => maxBatchSize));
+    const room = this.spec.maxBatchSize - texts.length;
+    if (
+      !capped &&
+      !this.#model.trueLimit &&
+      retryServerFailures !== false &&
+      room > 0 &&
+      this.#othersWait(this)
+    )
+      ledger.violate(`a call has room for ${room} more, and leaves texts waiting`);
     // Parts of a batch that was under way before may be larger than what has been learned since.
     if (retryServerFailures === false || texts.length <= Math.max(this.#accepted, this.#largest)) return;
     if (this.#process.now() - this.#triedAt < rememberMs && this.#accepted !== Number.POSITIVE_INFINITY)

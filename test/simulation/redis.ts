@@ -19,7 +19,7 @@ interface Connection {
   disturbedAt: number;
 }
 
-type Mode = 'up' | 'refusing' | 'silent';
+type Mode = 'up' | 'refusing' | 'silent' | 'full' | 'half';
 
 /** The Redis that the replicas share, as far as `redisCommands` uses it: what its scripts do, in a slow or broken network. */
 export class SimRedis {
@@ -48,7 +48,10 @@ export class SimRedis {
     this.#latency = latency;
   }
 
-  /** `refusing` breaks connections; `silent` neither answers nor says that it does not, and may have done what it was asked. */
+  /**
+   * `full` reads, and writes nothing; `half` answers for half of the keys, as a cluster without one of its nodes. `refusing` breaks connections; `silent` neither answers nor says that it does not, and may have
+   * done what it was asked.
+   */
   be(mode: Mode): void {
     this.#mode = mode;
   }
@@ -84,12 +87,14 @@ export class SimRedis {
       return this.#call(process, connection, work, lost, timesOut);
     };
     return {
-      getMany: (keys) => call(() => keys.map((key) => this.#values.get(key) ?? null)),
+      getMany: (keys) => call(() => keys.map((key) => this.#lacks(key) ?? this.#values.get(key) ?? null)),
       claimMany: (keys, leaseMs) =>
-        call(() => keys.map((key) => this.#claim(key, leaseMs, process, connection))),
+        call(() => keys.map((key) => this.#lacks(key) ?? this.#claim(key, leaseMs, process, connection))),
       renew: (keys, leaseMs) =>
         call(() => {
-          for (const key of keys) this.#renew(key, leaseMs, process, connection);
+          for (const key of keys)
+            if (this.#mode === 'up') this.#renew(key, leaseMs, process, connection);
+            else connection.disturbedAt = this.#world.now();
         }),
       release: (keys) =>
         call(() => {
@@ -99,6 +104,11 @@ export class SimRedis {
         call(
           () =>
             entries.map(([key, value]) => {
+              const error = this.#lacks(key) ?? (this.#mode === 'full' ? full() : undefined);
+              if (error) {
+                this.#ledger.excuse(this.#idOf(key), 'the shared cache did not keep it');
+                return error;
+              }
               this.#values.set(key, value);
               this.#leases.delete(key);
               return null;
@@ -115,6 +125,7 @@ export class SimRedis {
   #claim(key: string, leaseMs: number, process: SimProcess, holder: Connection): ClaimedValue {
     const value = this.#values.get(key);
     if (value) return value;
+    if (this.#mode === 'full') return full();
     const now = this.#world.now();
     let lease = this.#leases.get(key);
     if (lease && lease.until <= now) {
@@ -195,10 +206,24 @@ export class SimRedis {
     });
   }
 
+  /** Why nothing can be said of a key. */
+  #lacks(key: string): Error | undefined {
+    if (this.#mode !== 'half' || key.charCodeAt(key.length - 1) % 2 === 0) return undefined;
+    return replyError('CLUSTERDOWN The cluster is down');
+  }
+
   #delay(): number {
     const [least, most] = this.#latency;
     const ms = least + this.#world.random() * (most - least);
     // A busy network now and then holds something up; ties are as interesting as orders.
     return Math.round(ms);
   }
+}
+
+function full(): Error {
+  return replyError("OOM command not allowed when used memory > 'maxmemory'.");
+}
+
+function replyError(message: string): Error {
+  return Object.assign(new Error(message), { name: 'ReplyError' });
 }

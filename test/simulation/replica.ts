@@ -36,7 +36,7 @@ export class Replica {
     const { process, world, idOf, commands } = options;
     const { script, ledger } = world;
     this.process = process;
-    this.models = script.models.map((model) => new SimModel(model, process, world));
+    this.models = script.models.map((model) => new SimModel(model, process, world, (of) => this.#wait(of)));
     const memory = new MemoryCache({ maxBytes: script.memoryEntries * entryBytes, ttlSeconds: 0 });
     this.#tier =
       commands &&
@@ -64,6 +64,13 @@ export class Replica {
           ledger.violate(`the core logs an error: ${JSON.stringify(fields)}`),
       },
     });
+  }
+
+  /** Whether texts wait that a call could have carried, too. */
+  #wait(model: SimModel): boolean {
+    return this.embedder
+      .queueDepths()
+      .some(({ model: name, texts }) => name === model.spec.name && texts > 0);
   }
 
   async ready(): Promise<void> {

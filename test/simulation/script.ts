@@ -52,6 +52,8 @@ export interface IncidentScript {
     | 'redis slow'
     | 'redis away'
     | 'redis silent'
+    | 'redis full'
+    | 'redis half away'
     | 'redis flushed'
     | 'redis fails over';
   readonly replica: number;
@@ -81,6 +83,8 @@ export interface Script {
   readonly queueLimit: number;
   readonly deadlineMs: number | undefined;
   readonly concurrency: number;
+  /** Whether fewer calls are allowed now and then. */
+  readonly adaptive: boolean;
   readonly retries: number;
   /** How often a provider call fails for no reason: 0 to 1. */
   readonly transient: number;
@@ -169,6 +173,8 @@ export function scriptOf(seed: number): Script {
   if (shared && fault(0.15)) incident('redis slow', whole(10, 1_500));
   if (shared && fault(0.15)) incident('redis away', whole(10, 1_500));
   if (shared && fault(0.15)) incident('redis silent', whole(10, 1_500));
+  if (shared && fault(0.1)) incident('redis full', whole(10, 3_000));
+  if (shared && fault(0.1)) incident('redis half away', whole(10, 3_000));
   if (shared && fault(0.15)) incident('redis flushed', 0);
   if (shared && fault(0.1)) incident('redis fails over', 0);
 
@@ -204,6 +210,7 @@ export function scriptOf(seed: number): Script {
     queueLimit: fault(0.1) ? whole(1, 6) : 10_000,
     deadlineMs: fault(0.2) ? pick([50, 300, 2_000]) : undefined,
     concurrency: whole(1, 4),
+    adaptive: fault(0.2),
     retries: whole(0, 2),
     transient: fault(0.3) ? pick([0.05, 0.2]) : 0,
     memoryEntries: fault(0.2) ? whole(1, 3) : 1_000,
@@ -237,6 +244,7 @@ export function* smallerThan(script: Script): Generator<Script> {
     transient: 0,
     memoryEntries: 1_000,
     deadlineMs: undefined,
+    adaptive: false,
     queueLimit: 10_000,
     identityMs: 0,
     drawMs: 0,

@@ -254,6 +254,14 @@ export class World implements ModelWorld {
         redis?.be('silent');
         this.later(ms, () => redis?.be('up'));
         break;
+      case 'redis full':
+        redis?.be('full');
+        this.later(ms, () => redis?.be('up'));
+        break;
+      case 'redis half away':
+        redis?.be('half');
+        this.later(ms, () => redis?.be('up'));
+        break;
       case 'redis flushed':
         redis?.lose(1);
         break;
