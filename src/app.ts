@@ -152,7 +152,7 @@ export async function createApp({
       methods: ['GET', 'HEAD', 'POST'],
       guarded: true,
       // Without GraphiQL the same request is a query.
-      ...(config.graphiql ? { page: { isWanted: wantsPage, handle: createGraphiQLPage() } } : {}),
+      ...(config.graphiql ? { page: { isRequested: requestsPage, handle: createGraphiQLPage() } } : {}),
       handle: createGraphQLHandler(services, config, log),
     },
     ...dashboardRoutes(),
@@ -277,6 +277,6 @@ function cannotListen(error: unknown, { host, port }: Pick<Config, 'host' | 'por
   return reason ? new ConfigError(reason) : error;
 }
 
-function wantsPage({ method, headers }: IncomingMessage): boolean {
+function requestsPage({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && (headers.accept ?? '').includes('text/html');
 }

@@ -15,12 +15,12 @@ function headers(accept) {
 /** Beside the folder that this file is in, whatever prefix all of it is under. */
 export const endpoint = new URL('../graphql', import.meta.url).href;
 
-export class KeyWanted extends Error {}
+export class KeyRequired extends Error {}
 
 async function post(query, variables, accept, signal) {
   const body = JSON.stringify({ query, variables });
   const response = await fetch(endpoint, { method: 'POST', headers: headers(accept), body, signal });
-  if (response.status === 401) throw new KeyWanted();
+  if (response.status === 401) throw new KeyRequired();
   return response;
 }
 

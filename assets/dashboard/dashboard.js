@@ -1,4 +1,4 @@
-import { graphql, KeyWanted, rememberKey, subscribe } from './api.js';
+import { graphql, KeyRequired, rememberKey, subscribe } from './api.js';
 import { createChart } from './charts.js';
 import { startTryIt } from './try-it.js';
 
@@ -125,9 +125,9 @@ async function follow() {
         if (++shown % 5 === 0) await showState();
       }
     } catch (error) {
-      if (error instanceof KeyWanted) {
+      if (error instanceof KeyRequired) {
         byId('key-form').hidden = false;
-        setStatus('a key is wanted', 'bad');
+        setStatus('an API key is required', 'bad');
         await new Promise((resolve) => byId('key-form').addEventListener('submit', resolve, { once: true }));
         continue;
       }

@@ -101,7 +101,7 @@ export function startTryIt() {
       byId('try-result').hidden = false;
     } catch (error) {
       status.className = 'error';
-      status.textContent = error.message || 'A key is wanted; type it in above.';
+      status.textContent = error.message || 'An API key is required; enter it above.';
     } finally {
       byId('run').disabled = false;
     }

@@ -102,8 +102,8 @@ export class AdmittedOperation implements Operation {
    */
   admit(requests: readonly ModelRequest[], texts = requests.length): void | Promise<void> {
     const { maxTexts, maxTokens } = this.#limits;
-    const wanted = this.#texts + texts;
-    if (wanted > maxTexts) this.refuse(tooManyTexts(wanted, maxTexts));
+    const asked = this.#texts + texts;
+    if (asked > maxTexts) this.refuse(tooManyTexts(asked, maxTexts));
     if (texts === 0) return;
     const most = mostTokens(requests);
     const isWithin = this.#tokens + most <= maxTokens;

@@ -25,8 +25,8 @@ export interface Identity {
 export type Authenticate = (authorization: string | undefined) => Identity | undefined;
 
 /**
- * Without any keys everybody is an admin. API keys are then wanted from everybody; admin keys alone are wanted
- * only for what needs an admin. Compares digests in constant time, against every key.
+ * Without any keys everybody is an admin. With API keys everybody must show one; admin keys alone are required
+ * only for operations of admins. Compares digests in constant time, against every key.
  */
 export function createAuthenticate({ apiKeys, adminKeys }: Keys): Authenticate {
   const api = apiKeys.map(digested);

@@ -1,6 +1,6 @@
 import type { Cache } from '../core/cache.ts';
 
-/** The cache of somebody who wants none. */
+/** A cache that keeps nothing. */
 export const noCache: Cache = {
   backend: 'none',
   degraded: false,

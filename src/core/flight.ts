@@ -90,7 +90,7 @@ export class Flight implements SendTask {
   }
 
   /** Whether somebody waits who takes nothing out of the cache. */
-  get wantsComputing(): boolean {
+  get needsComputing(): boolean {
     for (const { useCache } of this.#places.keys()) if (!useCache) return true;
     return false;
   }

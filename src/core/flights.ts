@@ -266,7 +266,7 @@ export class Flights {
       flight.claimed = claimed === 'ours';
       // After a hit somebody may be left who takes nothing out of the cache.
       if (flight.deserted) this.#forget(flight);
-      else if (claimed === 'theirs' && !flight.wantsComputing) elsewhere.push(flight);
+      else if (claimed === 'theirs' && !flight.needsComputing) elsewhere.push(flight);
       else missing.push(flight);
     }
     this.#report(hits);

@@ -29,7 +29,7 @@ interface LimitClass<Item> {
 
 /**
  * A queue that fills batches. Every operation has a lane, and lanes take turns, so that a single text does
- * not stand behind the whole of somebody's huge batch. Operations that want small batches are kept together,
+ * not stand behind the whole of somebody's huge batch. Operations that ask for small batches are kept together,
  * so that they do not make everybody's batches small.
  */
 export class FairQueue<Item extends Queued> {

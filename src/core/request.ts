@@ -2,7 +2,7 @@ import type { CachedVector } from './cache.ts';
 import type { EmbeddingModel, TextKind } from './model.ts';
 import type { TraceContext } from './tracing.ts';
 
-/** One text that somebody wants embedded. */
+/** One text to embed. */
 export interface TextRequest {
   readonly text: string;
   readonly kind: TextKind;

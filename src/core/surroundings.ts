@@ -49,7 +49,7 @@ export function toLog(logger: Logger): Log {
 
 const ignore: LogLine = () => {};
 
-/** For those who want no log. */
+/** A log that writes nothing. */
 export const silentLog: Log = {
   debug: ignore,
   info: ignore,

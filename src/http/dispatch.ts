@@ -125,7 +125,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     if (place.path === '' && isAllowed)
       return void response.writeHead(308, { location: withSlash(place) }).end();
     if (!route.guarded) return isAllowed ? route.handle(request, response, caller(nobody)) : refuseMethod();
-    if (route.page?.isWanted(request)) return route.page.handle(request, response, caller(nobody));
+    if (route.page?.isRequested(request)) return route.page.handle(request, response, caller(nobody));
 
     const origin = checkOrigin(request, response);
     if (origin === 'answered') return;

@@ -44,5 +44,5 @@ export interface Route {
   /** How clients of this route read errors. Default: the server's `errors`. */
   errors?: ErrorShape;
   /** A page that a browser may open without a key: it holds nothing, and what it asks for is guarded. */
-  page?: { isWanted(request: IncomingMessage): boolean; handle: Handler };
+  page?: { isRequested(request: IncomingMessage): boolean; handle: Handler };
 }

@@ -94,7 +94,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await page.close();
   });
 
-  test('asks for a key where one is wanted, and works with it', async () => {
+  test('asks for a key where one is required, and works with it', async () => {
     const guarded = await startEmbedQL({ EMBEDQL_API_KEYS: 'open-sesame' });
     const page = await browser.newPage();
     await page.goto(guarded.url);

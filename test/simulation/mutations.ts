@@ -68,7 +68,7 @@ export const mutations: readonly Mutation[] = [
   {
     what: "another's lease is ignored",
     file: flights,
-    text: "claimed === 'theirs' && !flight.wantsComputing",
+    text: "claimed === 'theirs' && !flight.needsComputing",
     replacement: 'false',
   },
   {

@@ -3,7 +3,7 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 /** Media types of an answer that is whole (GraphQL over HTTP, "Media Types"). */
 export type AnswerType = 'application/json' | 'application/graphql-response+json';
 
-/** How a client wants to be answered. */
+/** The forms of an answer, by what a client accepts. */
 export type Negotiated = AnswerType | 'stream' | undefined;
 
 /**
@@ -35,7 +35,7 @@ export function negotiate(accept = '*/*'): Negotiated {
 
 interface HttpExtension {
   status?: number;
-  /** A status that GraphQL over HTTP wants, but not for `application/json`, whose clients expect 200. */
+  /** A status that GraphQL over HTTP requires, but not for `application/json`, whose clients expect 200. */
   spec?: boolean;
   headers?: Record<string, string>;
 }

@@ -17,7 +17,7 @@ const types: Record<string, string> = {
   svg: 'image/svg+xml',
 };
 
-/** The page at `/` and what it loads, read once. None of it holds anything, so none of it wants a key. */
+/** The page at `/` and what it loads, read once. None of it is secret, so none of it requires a key. */
 export function dashboardRoutes(): Route[] {
   return [
     page('/', new URL('index.html', folder)),

@@ -12,7 +12,7 @@ export class OpenAIModel implements ProviderModel {
   readonly spec: ProviderSpec<OpenAIOptions>;
   readonly remote = true;
   readonly #context: ProviderContext;
-  /** The variable that holds the key; undefined where the server wants none. */
+  /** The variable that holds the key; undefined where the server requires none. */
   readonly #keyVariable: string | undefined;
   readonly #client: OpenAI | undefined;
 

@@ -62,12 +62,12 @@ export function addEmbedBatch(builder: Builder) {
       },
       gather: read,
       resolve: async (_root, args, context, info) => {
-        const { model, dimension, wanted, requests } = gathered(read, args, context, info);
+        const { model, dimension, nonEmpty, requests } = gathered(read, args, context, info);
         // A model that cannot be used at all is an error of the field, not of every text.
         await model.identity();
         const outcomes: Array<Answer | EmbedQLError> = new Array(args.texts.length).fill(emptyText);
         const loaded = await context.loader.loadEach(requests);
-        for (const [n, index] of wanted.entries()) outcomes[index] = loaded[n]!;
+        for (const [n, index] of nonEmpty.entries()) outcomes[index] = loaded[n]!;
         context.record.entriesFailed(outcomes);
         return { model: model.spec.name, dimension, outcomes };
       },
@@ -89,11 +89,17 @@ function read(args: BatchArguments, context: Context) {
   if (batchSize !== undefined && (batchSize < 1 || batchSize > maxBatchSize)) {
     throw badUserInput(`batchSize must be from 1 to ${maxBatchSize} for ${name}.`);
   }
-  const wanted = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
-  if (wanted.length === 0)
+  const nonEmpty = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
+  if (nonEmpty.length === 0)
     throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
-  const requests = wanted.map((index) => request(args.texts[index]!, args.kind ?? 'doc', batchSize));
-  return { model, dimension, wanted, requests, scale: { items: args.texts.length, dimension, textBytes: 0 } };
+  const requests = nonEmpty.map((index) => request(args.texts[index]!, args.kind ?? 'doc', batchSize));
+  return {
+    model,
+    dimension,
+    nonEmpty,
+    requests,
+    scale: { items: args.texts.length, dimension, textBytes: 0 },
+  };
 }
 
 function addTypes(builder: Builder) {

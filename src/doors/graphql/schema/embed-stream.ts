@@ -96,8 +96,8 @@ async function* chunks(
 ): AsyncGenerator<ChunkSource> {
   const { operation } = context;
   operation.announce(texts.length);
-  const wanted = texts.filter((text) => !isEmptyText(text));
-  await operation.admitAnnounced(wanted.map((text) => wish.request(text, 'doc')));
+  const nonEmpty = texts.filter((text) => !isEmptyText(text));
+  await operation.admitAnnounced(nonEmpty.map((text) => wish.request(text, 'doc')));
   await wish.model.identity();
   const { maxBatchSize } = wish.model.spec;
   const gone = new AbortController();
@@ -133,15 +133,15 @@ async function embedChunk(
   { embedder, operation, record }: Context,
   signal: AbortSignal,
 ): Promise<ChunkSource & { from: number }> {
-  const wanted = Array.from({ length: to - from }, (_, i) => from + i).filter(
+  const nonEmpty = Array.from({ length: to - from }, (_, i) => from + i).filter(
     (index) => !isEmptyText(texts[index]!),
   );
   const answers = await embedder.embedMany(
-    wanted.map((index) => request(texts[index]!, 'doc')),
+    nonEmpty.map((index) => request(texts[index]!, 'doc')),
     operation.until(signal),
   );
   record.answered(answers);
-  const outcomes = new Map<number, Answer | EmbedQLError>(wanted.map((index, i) => [index, answers[i]!]));
+  const outcomes = new Map<number, Answer | EmbedQLError>(nonEmpty.map((index, i) => [index, answers[i]!]));
   const chunk: ChunkSource = { embeddings: [], failures: [], done: 0, total: texts.length };
   for (let index = from; index < to; index++) {
     const outcome = outcomes.get(index) ?? emptyText;

@@ -49,20 +49,20 @@ export function targetFolder(modelsDir: string, spec: LocalSpec): string {
  * installed package, where they are more precise. What somebody put into the models folder comes before its equal.
  */
 export async function findWeights(modelsDir: string, spec: LocalSpec): Promise<Weights | undefined> {
-  const wanted = spec.options.dtype === undefined ? knownDtypes : [spec.options.dtype];
+  const accepted = spec.options.dtype === undefined ? knownDtypes : [spec.options.dtype];
   const places = await Promise.all(
-    folderNames(spec).map((name) => inFolder(path.join(modelsDir, name), wanted)),
+    folderNames(spec).map((name) => inFolder(path.join(modelsDir, name), accepted)),
   );
   const found = places.find((weights) => weights !== undefined);
   const installed = await installedWeights(spec);
-  if (!installed || !wanted.includes(installed.dtype)) return found;
-  return found && wanted.indexOf(found.dtype) <= wanted.indexOf(installed.dtype) ? found : installed;
+  if (!installed || !accepted.includes(installed.dtype)) return found;
+  return found && accepted.indexOf(found.dtype) <= accepted.indexOf(installed.dtype) ? found : installed;
 }
 
-async function inFolder(directory: string, wanted: readonly string[]): Promise<Weights | undefined> {
+async function inFolder(directory: string, accepted: readonly string[]): Promise<Weights | undefined> {
   const [files, onnxFiles] = await Promise.all([list(directory), list(path.join(directory, 'onnx'))]);
   if (!files.includes('config.json') || !files.includes('tokenizer.json')) return undefined;
-  const dtype = wanted.find((candidate) => onnxFiles.includes(onnxFileName(candidate) ?? ''));
+  const dtype = accepted.find((candidate) => onnxFiles.includes(onnxFileName(candidate) ?? ''));
   return dtype === undefined ? undefined : { directory, dtype };
 }
 

