@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { redisUrls } from './redis-urls.ts';
 import {
   anyText,
   keyLimits,
@@ -8,7 +9,6 @@ import {
   oneOf,
   onOff,
   origins,
-  redisUrls,
   url,
   type Variable,
   wholeNumber,
@@ -30,7 +30,7 @@ export const variables = {
   redisUrls: [
     'REDIS_URL',
     redisUrls('redis://127.0.0.1:6379'),
-    'The cache and the budgets that replicas share. Several addresses are the nodes of a Redis Cluster.',
+    'The cache and the budgets that replicas share. One node of a Redis Cluster finds the others; several addresses are nodes of one. `redis-sentinel://[user:password@]host:26379,host2:26379/master-name[/db][?sentinelPassword=…]` asks Sentinel for the master. In user and password `/ # ? @ % ,` are percent-encoded. `NODE_EXTRA_CA_CERTS` names a CA of your own.',
   ],
   defaultModel: [
     'EMBEDQL_DEFAULT_MODEL',

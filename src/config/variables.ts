@@ -153,20 +153,3 @@ export function url(example: string, shown: string): Variable<string | undefined
     },
   };
 }
-
-/** One `redis://` or `rediss://` address, or those of a cluster's nodes with commas between them. */
-export function redisUrls(example: string): Variable<readonly string[]> {
-  const redisUrl = z.url({ protocol: /^rediss?$/ });
-  const expected = 'a redis:// or rediss:// address, or several with commas between them';
-  return {
-    example,
-    expected,
-    secret: true,
-    read(text) {
-      if (text === undefined) return [];
-      const urls = text.split(',').map((item) => item.trim());
-      if (urls.every((item) => redisUrl.safeParse(item).success)) return urls;
-      throw new Error(`expected ${expected}`);
-    },
-  };
-}

@@ -153,7 +153,10 @@ export function redisCommands(link: RedisLink): RedisCommands {
       );
     },
     // Any key will do: what matters is that Redis answers for keys.
-    ping: () => link.client.exists('embed:ping'),
+    async ping() {
+      await link.client.exists('embed:ping');
+      if (link.mismatch) throw link.mismatch;
+    },
   };
 }
 

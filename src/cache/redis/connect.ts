@@ -1,3 +1,4 @@
+import { connect, isIP } from 'node:net';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
 /** How often and how long to try. */
@@ -33,6 +34,8 @@ const limits: RedisOptions = {
 export interface RedisLink {
   /** The connection of this moment. */
   readonly client: Redis | Cluster;
+  /** Why the connection of this moment is not the one that was asked for, though it answers: a database that is not there. */
+  readonly mismatch: Error | undefined;
   onError(listener: (error: Error) => void): void;
   close(): void;
 }
@@ -52,9 +55,22 @@ export function linkRedis(urls: readonly string[], patience: Patience, more: Red
     node.disconnect();
     client = listen(connectCluster(urls, patience, more));
   };
+  let mismatch: Error | undefined;
+  const failed = (error: Error) => {
+    if (isDatabaseReply(error)) mismatch = error;
+    const { lastNodeError } = error as { lastNodeError?: Error };
+    tell(lastNodeError ?? error);
+    if (/Connection is closed/.test((lastNodeError ?? error).message)) void why();
+  };
+  const why = oneAtATime(async () => {
+    for (const error of await Promise.all(hostsOf(urls).map(connectionError))) if (error) tell(error);
+  });
   const listen = (connected: Redis | Cluster) => {
-    connected.on('error', tell);
-    if (connected instanceof Cluster) connected.on('node error', tell);
+    connected.on('error', failed);
+    connected.on('close', () => {
+      mismatch = undefined;
+    });
+    if (connected instanceof Cluster) connected.on('node error', failed);
     // One node of a cluster refuses to read keys of two slots in one command.
     else
       connected.on('ready', () =>
@@ -71,6 +87,9 @@ export function linkRedis(urls: readonly string[], patience: Patience, more: Red
     get client() {
       return client;
     },
+    get mismatch() {
+      return mismatch;
+    },
     onError: (listener) => void listeners.push(listener),
     close: () => client.disconnect(),
   };
@@ -79,6 +98,47 @@ export function linkRedis(urls: readonly string[], patience: Patience, more: Red
 /** What one node of a cluster says to somebody who takes it for all. */
 function isClusterReply(error: unknown): boolean {
   return error instanceof Error && /^(MOVED|CROSSSLOT|ASK)\b/.test(error.message);
+}
+
+/** SELECT was refused: ioredis goes on with database 0. */
+function isDatabaseReply(error: Error): boolean {
+  return error.name === 'ReplyError' && /DB index/.test(error.message);
+}
+
+/** Where Sentinels or nodes are, of which ioredis tells only that their connections are closed. */
+function hostsOf(urls: readonly string[]): Array<{ host: string; port: number }> {
+  return urls.flatMap((url) => {
+    if (!url.startsWith('redis-sentinel:')) {
+      const { host, port } = readRedisUrl(url);
+      return [{ host: host!, port: port! }];
+    }
+    return (readSentinelUrl(url).sentinels ?? []).map(({ host = '', port = 26_379 }) => ({ host, port }));
+  });
+}
+
+/** Why an address cannot be reached; undefined where it can. */
+function connectionError(address: { host: string; port: number }): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ ...address, timeout: limits.connectTimeout! });
+    socket.unref();
+    const end = (error?: Error) => {
+      socket.destroy();
+      resolve(error);
+    };
+    socket.once('connect', () => end());
+    socket.once('timeout', () => end());
+    socket.once('error', end);
+  });
+}
+
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
 }
 
 function connectOne(url: string, patience: Patience, more: RedisOptions): Redis {
@@ -106,7 +166,9 @@ function readRedisUrl(url: string): RedisOptions {
     port: Number(port || 6_379),
     ...credentials(username, password),
     ...(db === '' ? {} : { db: Number(db) }),
-    ...(protocol === 'rediss:' ? { tls: { servername: hostname } } : {}),
+    ...(protocol === 'rediss:'
+      ? { tls: isIP(hostname.replace(/^\[|\]$/g, '')) ? {} : { servername: hostname } }
+      : {}),
   };
 }
 

@@ -21,6 +21,12 @@ export interface RedisTierOptions {
 /** What a key turns out to be: its value, or who computes it now; undefined where Redis did not say. */
 export type Stored = StoredVector | 'ours' | 'theirs' | undefined;
 
+const noAnswer = 'no answer yet';
+
+/** Milliseconds after which a Redis that has never answered is away: once it is known why, and at the latest. */
+const refusedMs = 1_000;
+const silentMs = 2_500;
+
 /** Milliseconds that a ping may take. */
 const pingMs = 200;
 
@@ -50,7 +56,9 @@ export class RedisTier {
   readonly #clock: Clock;
   #renewing: Timer | undefined;
   #state: 'connecting' | 'up' | 'away' | 'closed' = 'connecting';
-  #lastError = 'no answer yet';
+  #lastError = noAnswer;
+  /** What has become of the last attempt to connect. */
+  #connectionError: Error | undefined;
   #pendingBytes = 0;
   readonly #writes = new Set<Promise<void>>();
   /** An entry that could not be written, though Redis answers: full, or read-only. */
@@ -67,6 +75,9 @@ export class RedisTier {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     link.onError((error) => {
+      // What says nothing of the cause must not hide what does.
+      if (errorWord(error) === undefined && this.#connectionError && !isReply(error)) return;
+      this.#connectionError = error;
       this.#lastError = describe(error);
     });
     this.#watching = this.#watch();
@@ -136,13 +147,13 @@ export class RedisTier {
       if (answer !== timedOut) {
         const failed = answer.filter((value) => value instanceof Error);
         if (failed.length === answer.length && !failed.some(isAboutTheKey))
-          this.#wentAway(describe(failed[0]));
+          this.#wentAway(this.#reasonFor(failed[0]));
         return answer;
       }
       // Somebody with little time left says nothing about Redis.
       if (waitMs >= this.#options.waitMs) this.#wentAway(`no answer within ${Math.round(waitMs)} ms`);
     } catch (error) {
-      if (!isReply(error)) this.#wentAway(describe(error));
+      if (!isReply(error)) this.#wentAway(this.#reasonFor(error));
     }
     this.#options.events.cacheError('read');
     return nothing();
@@ -244,7 +255,8 @@ export class RedisTier {
         await this.#write([this.#unwritten]);
       }
       // Down from the start is a change of state, too.
-      if (this.#state === 'connecting' && this.#clock.now() - started > 1_000)
+      const patienceMs = this.#connectionError ? refusedMs : silentMs;
+      if (this.#state === 'connecting' && this.#clock.now() - started > patienceMs)
         this.#wentAway(this.#lastError);
       const pauseMs = this.#state === 'connecting' ? 10 : probeMs;
       await this.#pause(pauseMs);
@@ -264,16 +276,23 @@ export class RedisTier {
     });
   }
 
+  /** A command without a connection fails for what the connection failed for. */
+  #reasonFor(error: unknown): string {
+    if (isReply(error) || errorWord(error) !== undefined) return describe(error);
+    return this.#connectionError ? describe(this.#connectionError) : noAnswer;
+  }
+
   async #probe(): Promise<void> {
     const wasAway = this.#state === 'away';
     try {
       const answer = await withTimeout(pingMs, this.#commands.ping(), this.#clock);
       if (answer === timedOut || this.#state === 'closed') return;
     } catch (error) {
-      this.#lastError = describe(error);
+      this.#lastError = this.#reasonFor(error);
       return;
     }
     this.#state = 'up';
+    this.#connectionError = undefined;
     if (wasAway) this.#options.log.info('Redis is back');
   }
 }
