@@ -28,6 +28,7 @@ export class SimRedis {
   readonly #world: { now(): number; random(): number; later(ms: number, work: () => void): void };
   readonly #ledger: Ledger;
   readonly #idOf: (key: string) => string;
+  readonly #usual: Range;
   #latency: Range;
   #mode: Mode = 'up';
 
@@ -41,11 +42,13 @@ export class SimRedis {
     this.#world = options.world;
     this.#ledger = options.ledger;
     this.#idOf = options.idOf;
+    this.#usual = options.latency;
     this.#latency = options.latency;
   }
 
-  beSlow(latency: Range): void {
-    this.#latency = latency;
+  /** @param latency undefined is as fast as it was at the start */
+  beSlow(latency: Range | undefined): void {
+    this.#latency = latency ?? this.#usual;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { type Script, smallerThan } from './script.ts';
+import type { RequestScript, Script } from './script.ts';
 import { runWorld } from './world.ts';
 
 /** How many worlds are tried. */
@@ -29,4 +29,48 @@ function kindOf([first]: readonly string[]): string | undefined {
     ?.replace(/^\S+( t\d\w)*:? /, '')
     .replace(/[\d.]+|t\d\w*/g, '#')
     .replace(/excuses: .*/, '');
+}
+
+/** Smaller worlds of the same seed, those that leave out most first. */
+function* smallerThan(script: Script): Generator<Script> {
+  const { requests, incidents, texts } = script;
+  for (let size = Math.ceil(requests.length / 2); size > 0; size = size === 1 ? 0 : Math.ceil(size / 2))
+    for (let from = 0; from < requests.length && requests.length > 1; from += size)
+      yield { ...script, requests: requests.toSpliced(from, size) };
+  for (const [i] of incidents.entries()) yield { ...script, incidents: incidents.toSpliced(i, 1) };
+  if (script.replicas > 1) {
+    const replicas = script.replicas - 1;
+    const fold = <Item extends { replica: number }>(items: readonly Item[]) =>
+      items.map((item) => ({ ...item, replica: Math.min(item.replica, replicas - 1) }));
+    yield { ...script, replicas, requests: fold(requests), incidents: fold(incidents) };
+  }
+  for (const [i, request] of requests.entries()) {
+    const without = (change: Partial<RequestScript>) => ({
+      ...script,
+      requests: requests.with(i, { ...request, ...change }),
+    });
+    if (request.again > 0) yield without({ again: 0 });
+    if (request.abortMs !== undefined) yield without({ abortMs: undefined });
+    for (const [n] of request.items.entries())
+      if (request.items.length > 1) yield without({ items: request.items.toSpliced(n, 1) });
+  }
+  const plainer: Partial<Script> = {
+    transient: 0,
+    memoryEntries: 1_000,
+    deadlineMs: undefined,
+    adaptive: false,
+    queueLimit: 10_000,
+    identityMs: 0,
+    drawMs: 0,
+    retries: 0,
+    fitMs: [0, 0],
+    reserveMs: [0, 0],
+    keys: script.keys.map((key) => ({ ...key, limit: undefined })),
+    texts: texts.map((text) => ({ ...text, nature: text.nature === 'long' ? 'long' : 'plain' })),
+    models: script.models.map((model) => ({ ...model, trueLimit: undefined })),
+  };
+  for (const [name, value] of Object.entries(plainer)) {
+    const key = name as keyof Script;
+    if (JSON.stringify(script[key]) !== JSON.stringify(value)) yield { ...script, [key]: value };
+  }
 }

@@ -3,6 +3,7 @@ import { EmbedQLError } from '../../src/core/errors.ts';
 import type { Answer, ModelRequest } from '../../src/core/request.ts';
 import { seeded, VirtualTime } from '../support/virtual-time.ts';
 import { Account } from './accounts.ts';
+import { happen } from './incidents.ts';
 import { type Answered, checkAnswer, checkEnd } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { SimProcess } from './process.ts';
@@ -229,45 +230,15 @@ export class World implements ModelWorld {
     return this.redis ? id : `${process.name} ${id}`;
   }
 
-  #happen({ what, replica, ms }: IncidentScript): void {
-    const { ledger, redis, script } = this;
-    const { process } = this.#serving[replica]!;
-    ledger.note(`${what} (${process.name}, ${ms} ms)`);
-    switch (what) {
-      case 'kill':
-        process.kill();
-        if (ms > 0) this.later(ms, () => this.#restart(replica));
-        break;
-      case 'stop':
-        process.stop();
-        this.later(ms, () => process.resume());
-        break;
-      case 'redis slow':
-        redis?.beSlow([0, 400]);
-        this.later(ms, () => redis?.beSlow(script.redisMs));
-        break;
-      case 'redis away':
-        redis?.be('refusing');
-        this.later(ms, () => redis?.be('up'));
-        break;
-      case 'redis silent':
-        redis?.be('silent');
-        this.later(ms, () => redis?.be('up'));
-        break;
-      case 'redis full':
-        redis?.be('full');
-        this.later(ms, () => redis?.be('up'));
-        break;
-      case 'redis half away':
-        redis?.be('half');
-        this.later(ms, () => redis?.be('up'));
-        break;
-      case 'redis flushed':
-        redis?.lose(1);
-        break;
-      case 'redis fails over':
-        redis?.lose(0.5);
-    }
+  #happen(incident: IncidentScript): void {
+    const { process } = this.#serving[incident.replica]!;
+    this.ledger.note(`${incident.what} (${process.name}, ${incident.ms} ms)`);
+    happen(incident, {
+      process,
+      redis: this.redis,
+      later: this.later,
+      restart: () => this.#restart(incident.replica),
+    });
   }
 
   /** A process that takes the place of one that was killed, and knows nothing. */
