@@ -120,6 +120,42 @@ export const mutations: readonly Mutation[] = [
     replacement: 'if (false)',
   },
   {
+    what: 'money that was set aside for a text that fails stays set aside',
+    file: flight,
+    text: '      place.reservation?.release();\n      place.waiter.settle(failure);',
+    replacement: '      place.waiter.settle(failure);',
+  },
+  {
+    what: 'money of one who has gone stays set aside when the text fails',
+    file: flight,
+    text: '    this.#orphan?.reservation?.release();\n  }\n\n  #fund(',
+    replacement: '  }\n\n  #fund(',
+  },
+  {
+    what: 'money of one who has gone stays set aside when somebody else pays',
+    file: flight,
+    text: '    if (carrier) this.#orphan?.reservation?.release();\n',
+    replacement: '',
+  },
+  {
+    what: 'money of one who has gone stays set aside when the text is not sent',
+    file: flight,
+    text: '    this.#orphan?.reservation?.release();\n    this.#orphan = undefined;\n',
+    replacement: '',
+  },
+  {
+    what: 'a text that nobody waits for any more is sent',
+    file: scheduler,
+    text: 'return this.#queue.remove(task);',
+    replacement: 'return false;',
+  },
+  {
+    what: 'the lease of a text that is not computed is kept by the tier',
+    file: tier,
+    text: 'keys.filter((key) => this.#leases.delete(key))',
+    replacement: 'keys.filter((key) => this.#leases.has(key))',
+  },
+  {
     what: 'who has no money is computed for all the same',
     file: flight,
     text: '      place.funds = toEmbedQLError(error);',

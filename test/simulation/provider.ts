@@ -63,6 +63,8 @@ export interface ModelWorld {
   natureOf(sent: string): 'plain' | 'poison' | 'refused' | 'long';
   /** The largest call that the process may make with this text in it. */
   capOf(process: SimProcess, id: string): number;
+  /** Whether anybody of the process waits for this text. */
+  isAwaited(process: SimProcess, id: string): boolean;
 }
 
 /** Milliseconds for which no batch larger than was accepted may be tried. */
@@ -134,7 +136,7 @@ export class SimModel implements EmbeddingModel {
     this.#inFlight += 1;
     if (this.#inFlight > this.concurrency)
       ledger.violate(`${this.#inFlight} calls in flight where ${this.concurrency} are allowed`);
-    this.#checkSize(texts, options);
+    this.#checkCall(texts, options);
     try {
       for (let attempt = 0; ; attempt++) {
         try {
@@ -158,7 +160,7 @@ export class SimModel implements EmbeddingModel {
     this.#triedAt = this.#process.now();
   }
 
-  #checkSize(texts: readonly string[], { retryServerFailures }: EmbedCallOptions): void {
+  #checkCall(texts: readonly string[], { retryServerFailures }: EmbedCallOptions): void {
     const { ledger } = this.#world;
     if (texts.length > this.spec.maxBatchSize)
       ledger.violate(`a call of ${texts.length} texts where the model takes ${this.spec.maxBatchSize}`);
@@ -167,6 +169,10 @@ export class SimModel implements EmbeddingModel {
     if (texts.length > Math.min(...caps))
       ledger.violate(`a call of ${texts.length} texts where somebody asked for ${Math.min(...caps)}`);
     const { script } = this.#world;
+    if (retryServerFailures !== false)
+      for (const text of texts)
+        if (!this.#world.isAwaited(this.#process, textId(this.spec.name, text)))
+          ledger.violate(`${text} is sent, and nobody waits for it`);
     const capped = script.requests.some(({ items }) => items.some(({ maxBatchSize }) => maxBatchSize));
     const room = this.spec.maxBatchSize - texts.length;
     if (

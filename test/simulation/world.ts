@@ -96,6 +96,15 @@ export class World implements ModelWorld {
   readonly capOf = (process: SimProcess, id: string): number =>
     this.#caps.get(`${process.name} ${id}`) ?? Number.POSITIVE_INFINITY;
 
+  readonly isAwaited = (process: SimProcess, id: string): boolean =>
+    this.asked.some(
+      ({ answered, aborted, replica, request }) =>
+        !answered &&
+        !aborted &&
+        replica.process === process &&
+        request.items.some((item) => this.idOf(item) === id),
+    );
+
   async run(): Promise<Run> {
     const { script, ledger, time } = this;
     // Connected before the first client comes; what a Redis that is not there at the start does is a test of its own.
