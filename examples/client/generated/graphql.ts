@@ -14,276 +14,276 @@ export type Scalars = {
   Boolean: { input: boolean; output: boolean; }
   Int: { input: number; output: number; }
   Float: { input: number; output: number; }
-  /** An embedding: a JSON array of numbers (float32), of unit length for all built-in models, so that the dot product of two is their cosine similarity. */
+  /** An embedding: a JSON array of numbers (float32). Vectors of the built-in models have unit length, so the dot product of two vectors is their cosine similarity. */
   Vector: { input: number[]; output: number[]; }
-  /** What another subgraph says of an entity: its `__typename`, and the fields of one of its keys. */
+  /** The representation of an entity: its `__typename` and the fields of one of its keys. */
   _Any: { input: Record<string, unknown>; output: Record<string, unknown>; }
 };
 
-/** Why one text of a batch has no embedding. */
+/** The reason why a text has no embedding. */
 export type BatchFailure = {
   __typename?: 'BatchFailure';
-  /** What went wrong, as in the `extensions.code` of an error. */
+  /** The error code, as in `extensions.code` of an error. */
   code: Scalars['String']['output'];
-  /** Its place in `texts`, from 0. */
+  /** The index of the text in `texts`, from 0. */
   index: Scalars['Int']['output'];
-  /** What to do about it. */
+  /** The error message: the problem, and what to do. */
   message: Scalars['String']['output'];
-  /** Milliseconds after which it makes sense to try again, where that is known. */
+  /** Milliseconds to wait before a retry, if known. */
   retryAfterMs?: Maybe<Scalars['Int']['output']>;
-  /** Whether the same text may succeed later without a change. */
+  /** Whether the same text may succeed later. */
   retryable: Scalars['Boolean']['output'];
 };
 
-/** A text of another subgraph. Return `{ __typename: "EmbeddedText", text }` there, with or without `model`, and the gateway fetches the embedding here: one provider call for each model, however many texts there are. */
+/** A text of another subgraph. That subgraph returns `{ __typename: "EmbeddedText", text }`, with or without `model`, and the gateway fetches the embedding here: one provider call per model for all texts of a request. */
 export type EmbeddedText = {
   __typename?: 'EmbeddedText';
-  /** The embedding of the text, as `embed` gives it. */
+  /** The embedding of the text, as from `embed`. */
   embedding?: Maybe<Embedding>;
-  /** The model: the one that was given, else the default. */
+  /** The name of the model: the given one, else the default model. */
   model: Scalars['String']['output'];
-  /** The text, as the other subgraph gave it. */
+  /** The text from the other subgraph. */
   text: Scalars['String']['output'];
 };
 
-/** The embedding of one text, and what it took to get it. */
+/** The embedding of one text, with its cost. */
 export type Embedding = {
   __typename?: 'Embedding';
-  /** Whether it came out of the cache. A text that is being computed already is waited for, which is not a cache hit. */
+  /** Whether the vector came from the cache. Waiting for a computation already in progress is not a cache hit. */
   cached: Scalars['Boolean']['output'];
-  /** USD that this field caused. 0 when it was cached, or when the same text was asked for before it and not yet computed: the first to ask carries the cost. */
+  /** USD that this field cost. 0 if the vector was cached, or if an earlier request for the same text was in progress: the first request carries the cost. */
   cost: Scalars['Float']['output'];
-  /** Numbers in the vector. */
+  /** The length of the vector. */
   dimension: Scalars['Int']['output'];
-  /** The vector, as numbers. For many or long vectors `embeddingBase64` is smaller and faster. */
+  /** The vector as numbers. For many or long vectors, `embeddingBase64` is smaller and faster. */
   embedding: Scalars['Vector']['output'];
-  /** The same vector as base64 of little-endian float32: 4 · dimension bytes. */
+  /** The vector as base64 of little-endian float32: 4 · dimension bytes. */
   embeddingBase64: Scalars['String']['output'];
-  /** The model that made it. */
+  /** The name of the model. */
   model: Scalars['String']['output'];
-  /** Tokens that the provider charged for this text; when it was cached, those it would have charged. */
+  /** Tokens that the provider charged for this text or, if it was cached, would have charged. */
   tokens: Scalars['Int']['output'];
-  /** Whether the text was longer than the model can read and was cut. */
+  /** Whether the text was over the limit of the model and was cut. */
   truncated: Scalars['Boolean']['output'];
 };
 
-/** The embeddings of a list of texts, and what it took to get them. */
+/** The embeddings of a list of texts, with their cost. */
 export type EmbeddingBatch = {
   __typename?: 'EmbeddingBatch';
-  /** Whether each text came out of the cache; null where it failed. */
+  /** Whether the vector of each text came from the cache; null where it failed. */
   cached: Array<Maybe<Scalars['Boolean']['output']>>;
-  /** How many of them came out of the cache. */
+  /** The number of vectors that came from the cache. */
   cachedCount: Scalars['Int']['output'];
-  /** USD that each text caused, as in `Embedding`; null where it failed. */
+  /** USD for each text, as in `Embedding`; null where it failed. */
   costs: Array<Maybe<Scalars['Float']['output']>>;
-  /** Numbers in each vector. */
+  /** The length of each vector. */
   dimension: Scalars['Int']['output'];
   /** The vectors, in the order of `texts`; null where a text failed. */
   embeddings: Array<Maybe<Scalars['Vector']['output']>>;
-  /** The same as base64 of little-endian float32: smaller and faster. */
+  /** The vectors as base64 of little-endian float32: smaller and faster than numbers. */
   embeddingsBase64: Array<Maybe<Scalars['String']['output']>>;
   /** The texts that have no embedding, in the order of `texts`. */
   failures: Array<BatchFailure>;
-  /** The model that made them. */
+  /** The name of the model. */
   model: Scalars['String']['output'];
   /** Tokens of each text, as in `Embedding`; null where it failed. */
   tokens: Array<Maybe<Scalars['Int']['output']>>;
-  /** USD that this field caused. */
+  /** USD that this field cost. */
   totalCost: Scalars['Float']['output'];
-  /** Vectors that were returned. */
+  /** The number of vectors returned. */
   totalEmbeddings: Scalars['Int']['output'];
-  /** Tokens of all returned vectors, cached ones included. */
+  /** Tokens of all returned vectors, including cached ones. */
   totalTokens: Scalars['Int']['output'];
-  /** Whether each text was cut to what the model can read; null where it failed. */
+  /** Whether each text was over the limit of the model and was cut; null where it failed. */
   truncated: Array<Maybe<Scalars['Boolean']['output']>>;
 };
 
-/** Some results of `embedStream`, and how far it is. */
+/** A part of the results of `embedStream`, with its progress. */
 export type EmbeddingChunk = {
   __typename?: 'EmbeddingChunk';
-  /** Texts that are done, in all chunks so far. */
+  /** The number of texts done so far, in all chunks. */
   done: Scalars['Int']['output'];
-  /** Embeddings that are ready now. */
+  /** The embeddings of this chunk. */
   embeddings: Array<IndexedEmbedding>;
-  /** Texts of this chunk that have none. */
+  /** The texts of this chunk that failed. */
   failures: Array<BatchFailure>;
-  /** Texts that were asked for. */
+  /** The number of texts requested. */
   total: Scalars['Int']['output'];
 };
 
-/** How often something failed. */
+/** The number of failures with one error code. */
 export type ErrorCount = {
   __typename?: 'ErrorCount';
-  /** What went wrong, as in the `extensions.code` of an error. */
+  /** The error code, as in `extensions.code` of an error. */
   code: Scalars['String']['output'];
-  /** Fields and entries of lists that failed so. */
+  /** Fields, and entries of lists, that failed with it. */
   count: Scalars['Int']['output'];
 };
 
-/** How the server is, and what it runs with. */
+/** The status and the configuration of the server. */
 export type Health = {
   __typename?: 'Health';
-  /** `redis`, `memory` (also while Redis is away) or `none`. */
+  /** `redis`, `memory` (also while Redis is unreachable) or `none`. */
   cacheBackend: Scalars['String']['output'];
-  /** Whether answers are cached at all. */
+  /** Whether the server caches embeddings. */
   cachingEnabled: Scalars['Boolean']['output'];
-  /** The model that is used where none is named. */
+  /** The model of requests that name none. */
   defaultModel: Scalars['String']['output'];
-  /** Models that answer without being loaded first. */
+  /** Models that are ready without loading. */
   modelsLoaded: Array<Scalars['String']['output']>;
   /** Always `embedql`. */
   service: Scalars['String']['output'];
-  /** OK, or DEGRADED where Redis is configured and away or the default model cannot be asked. */
+  /** DEGRADED if Redis is configured but unreachable, or if the default model is unavailable; else OK. */
   status: HealthStatus;
   /** The version of EmbedQL. */
   version: Scalars['String']['output'];
 };
 
-/** How the server is. */
+/** The status of the server. */
 export type HealthStatus =
-  /** It serves, but something that is configured is away, such as Redis. */
+  /** The server answers, but something is unavailable, such as Redis. */
   | 'DEGRADED'
-  /** Everything that is configured works. */
+  /** Everything works. */
   | 'OK';
 
-/** The embedding of one of many texts. */
+/** The embedding of one text of a list. */
 export type IndexedEmbedding = {
   __typename?: 'IndexedEmbedding';
-  /** Its embedding. */
+  /** The embedding of the text. */
   embedding: Embedding;
-  /** The place of the text in `texts`, from 0. */
+  /** The index of the text in `texts`, from 0. */
   index: Scalars['Int']['output'];
 };
 
-/** What one request may ask for. */
+/** The limits of one request. */
 export type Limits = {
   __typename?: 'Limits';
-  /** Bytes of one request's body. */
+  /** Bytes of one request body. */
   maxBodyBytes: Scalars['Float']['output'];
-  /** Texts of one operation, over all its fields. */
+  /** Texts in one operation, over all its fields. */
   maxTexts: Scalars['Int']['output'];
-  /** Tokens of all texts of one operation. */
+  /** Tokens of all texts in one operation. */
   maxTokens: Scalars['Float']['output'];
 };
 
-/** Figures since `since`, of this process alone. */
+/** Figures of this process since `since`. */
 export type Metrics = {
   __typename?: 'Metrics';
-  /** Texts in a provider call, on average. */
+  /** Average number of texts in a provider call. */
   averageBatchSize: Scalars['Float']['output'];
-  /** Milliseconds that an operation took, on average; subscriptions are left out. */
+  /** Average duration of an operation in milliseconds, without subscriptions. */
   averageOperationMs: Scalars['Float']['output'];
-  /** Milliseconds that a provider call took, on average. */
+  /** Average duration of a provider call in milliseconds. */
   averageProviderCallMs: Scalars['Float']['output'];
-  /** The same for each model that was used. */
+  /** The figures of each model that was used. */
   byModel: Array<ModelMetrics>;
-  /** Hits by look-ups, from 0 to 1; 0 before the first look-up. */
+  /** Hits divided by look-ups, from 0 to 1; 0 before the first look-up. */
   cacheHitRate: Scalars['Float']['output'];
   /** Texts answered from the cache. */
   cacheHits: Scalars['Int']['output'];
-  /** Texts that were looked up, not found, and sent to be computed. */
+  /** Texts not found in the cache and computed. */
   cacheMisses: Scalars['Int']['output'];
-  /** Texts that shared their provider call with others, or joined a computation under way. */
+  /** Texts that shared a provider call with others, or joined a computation in progress. */
   coalescedTexts: Scalars['Int']['output'];
-  /** USD that the cache hits would have cost. */
+  /** USD that the cache saved. */
   costSavedUsd: Scalars['Float']['output'];
-  /** Fields and entries of lists that failed, by code, the most frequent first. */
+  /** Failed fields, and entries of lists, by error code; the most frequent first. */
   errors: Array<ErrorCount>;
-  /** Of those, the ones whose answer had `errors`. */
+  /** Operations whose answer had `errors`. */
   failedOperations: Scalars['Int']['output'];
-  /** Models that answer without being loaded first. */
+  /** Models that are ready without loading. */
   modelsLoaded: Array<Scalars['String']['output']>;
-  /** Operations that were answered, whichever way they came. */
+  /** Operations answered, over GraphQL and `/v1`. */
   operations: Scalars['Int']['output'];
-  /** Calls to providers, failed ones and retries included. */
+  /** Calls to providers, including retries and failed calls. */
   providerCalls: Scalars['Int']['output'];
-  /** Texts that wait at this moment to be sent to a provider. */
+  /** Texts that are waiting for a provider call. */
   queueDepth: Scalars['Int']['output'];
-  /** Of those, the ones that came from Redis; the others came from memory. */
+  /** Cache hits from Redis; the others came from memory. */
   redisHits: Scalars['Int']['output'];
-  /** When the counting began (ISO 8601, UTC). */
+  /** The time of the start or the last reset (ISO 8601, UTC). */
   since: Scalars['String']['output'];
-  /** USD that providers charged. */
+  /** USD charged by providers. */
   totalCostUsd: Scalars['Float']['output'];
-  /** Vectors that providers computed. */
+  /** Vectors computed by providers. */
   totalEmbeddingsGenerated: Scalars['Int']['output'];
-  /** Tokens that providers charged for. */
+  /** Tokens charged by providers. */
   totalTokens: Scalars['Float']['output'];
 };
 
-/** A model that texts can be embedded with. */
+/** An embedding model. */
 export type Model = {
   __typename?: 'Model';
-  /** Whether it can be asked; `unavailableReason` says what is missing. */
+  /** Whether the model can be used; if not, `unavailableReason` says why. */
   available: Scalars['Boolean']['output'];
-  /** USD for 1,000 tokens; 0 is free, null is not known. */
+  /** USD for 1,000 tokens; 0 if free, null if unknown. */
   costPer1kTokens?: Maybe<Scalars['Float']['output']>;
-  /** Numbers in a full vector. */
+  /** The length of a full vector. */
   dimension: Scalars['Int']['output'];
-  /** Whether it is used where no model is named. */
+  /** Whether this is the default model. */
   isDefault: Scalars['Boolean']['output'];
-  /** Whether it answers without being loaded first. Local models are loaded by their first text. */
+  /** Whether the model is ready without loading. A local model is loaded at its first text. */
   loaded: Scalars['Boolean']['output'];
-  /** Texts in one provider call. */
+  /** Maximum number of texts in one provider call. */
   maxBatchSize: Scalars['Int']['output'];
-  /** Tokens that the model reads of one text. */
+  /** Maximum number of tokens in one text. */
   maxInputTokens: Scalars['Int']['output'];
-  /** What to give as the `model` argument. */
+  /** The name to pass as the `model` argument. */
   name: Scalars['String']['output'];
-  /** Who computes: `openai` for OpenAI and servers that speak like it, `local` for this process. */
+  /** The provider: `openai` for OpenAI and compatible servers, `local` for this process, or one that was added. */
   provider: Scalars['String']['output'];
   /** Whether the `dimensions` argument can shorten its vectors. */
   supportsDimensions: Scalars['Boolean']['output'];
-  /** What stands in the way, and what to do; null when the model is available. */
+  /** Why the model is unavailable, and what to do; null if it is available. */
   unavailableReason?: Maybe<Scalars['String']['output']>;
 };
 
 /** The figures of one model. */
 export type ModelMetrics = {
   __typename?: 'ModelMetrics';
-  /** Texts in a provider call, on average. */
+  /** Average number of texts in a provider call. */
   averageBatchSize: Scalars['Float']['output'];
-  /** Milliseconds that a provider call took, on average. */
+  /** Average duration of a provider call in milliseconds. */
   averageProviderCallMs: Scalars['Float']['output'];
-  /** Hits by look-ups, from 0 to 1; 0 before the first look-up. */
+  /** Hits divided by look-ups, from 0 to 1; 0 before the first look-up. */
   cacheHitRate: Scalars['Float']['output'];
   /** Texts answered from the cache. */
   cacheHits: Scalars['Int']['output'];
-  /** Texts that were looked up, not found, and sent to be computed. */
+  /** Texts not found in the cache and computed. */
   cacheMisses: Scalars['Int']['output'];
-  /** Texts that shared their provider call with others, or joined a computation under way. */
+  /** Texts that shared a provider call with others, or joined a computation in progress. */
   coalescedTexts: Scalars['Int']['output'];
-  /** USD that the cache hits would have cost. */
+  /** USD that the cache saved. */
   costSavedUsd: Scalars['Float']['output'];
   /** The name of the model. */
   model: Scalars['String']['output'];
-  /** Calls to providers, failed ones and retries included. */
+  /** Calls to providers, including retries and failed calls. */
   providerCalls: Scalars['Int']['output'];
-  /** Of those, the ones that came from Redis; the others came from memory. */
+  /** Cache hits from Redis; the others came from memory. */
   redisHits: Scalars['Int']['output'];
-  /** USD that providers charged. */
+  /** USD charged by providers. */
   totalCostUsd: Scalars['Float']['output'];
-  /** Vectors that providers computed. */
+  /** Vectors computed by providers. */
   totalEmbeddingsGenerated: Scalars['Int']['output'];
-  /** Tokens that providers charged for. */
+  /** Tokens charged by providers. */
   totalTokens: Scalars['Float']['output'];
 };
 
-/** Computing embeddings. These are mutations because they may cost money. Ask for as many fields as you like in one operation: the server gathers them into the fewest possible provider calls. */
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type Mutation = {
   __typename?: 'Mutation';
-  /** Embeds one text: a document, something to be found. Ask for it under as many aliases as you like; all of them together take one provider call for every full batch. */
+  /** Embeds one text as a document. Use as many aliases as you need: together they make one provider call for each full batch. */
   embed?: Maybe<Embedding>;
-  /** Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; the others are not affected. Texts of other fields may travel in the same provider calls. */
+  /** Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; it does not affect the others. Texts of other fields may share the same provider calls. */
   embedBatch?: Maybe<EmbeddingBatch>;
-  /** Embeds one search query: something to find documents with. Some models embed queries differently from documents; for the others it is the same as `embed`. */
+  /** Embeds one text as a search query. Some models embed queries differently from documents; for the others this is the same as `embed`. */
   embedQuery?: Maybe<Embedding>;
-  /** Sets the figures of `metrics` to zero and gives back what they were. Requires an admin key where EMBEDQL_ADMIN_KEYS is set. Prometheus counters are not touched. */
+  /** Sets the figures of `metrics` to zero and returns the previous ones. Requires an admin key if EMBEDQL_ADMIN_KEYS is set. Does not change the Prometheus counters. */
   resetMetrics: ResetMetricsPayload;
 };
 
 
-/** Computing embeddings. These are mutations because they may cost money. Ask for as many fields as you like in one operation: the server gathers them into the fewest possible provider calls. */
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type MutationEmbedArgs = {
   dimensions?: InputMaybe<Scalars['Int']['input']>;
   model?: InputMaybe<Scalars['String']['input']>;
@@ -293,7 +293,7 @@ export type MutationEmbedArgs = {
 };
 
 
-/** Computing embeddings. These are mutations because they may cost money. Ask for as many fields as you like in one operation: the server gathers them into the fewest possible provider calls. */
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type MutationEmbedBatchArgs = {
   batchSize?: InputMaybe<Scalars['Int']['input']>;
   dimensions?: InputMaybe<Scalars['Int']['input']>;
@@ -305,7 +305,7 @@ export type MutationEmbedBatchArgs = {
 };
 
 
-/** Computing embeddings. These are mutations because they may cost money. Ask for as many fields as you like in one operation: the server gathers them into the fewest possible provider calls. */
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type MutationEmbedQueryArgs = {
   dimensions?: InputMaybe<Scalars['Int']['input']>;
   model?: InputMaybe<Scalars['String']['input']>;
@@ -314,48 +314,48 @@ export type MutationEmbedQueryArgs = {
   useCache?: InputMaybe<Scalars['Boolean']['input']>;
 };
 
-/** A text and how near it is to the query. */
+/** A text and its similarity to the query. */
 export type Neighbor = {
   __typename?: 'Neighbor';
-  /** Its place in `texts`, from 0. */
+  /** The index of the text in `texts`, from 0. */
   index: Scalars['Int']['output'];
-  /** Its cosine similarity to the query. */
+  /** The cosine similarity to the query. */
   similarity: Scalars['Float']['output'];
   /** The text. */
   text: Scalars['String']['output'];
 };
 
-/** What can be asked without computing anything. */
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type Query = {
   __typename?: 'Query';
-  /** The entities that other subgraphs have stubs of, for the gateway of a federated graph. A wrong representation is null in its place; the others are answered. */
+  /** Resolves the entities of other subgraphs, for the gateway of a federated graph. An invalid representation gives null in its place and an error; it does not affect the others. */
   _entities: Array<Maybe<_Entity>>;
   /** This subgraph, for the gateway of a federated graph. */
   _service: _Service;
-  /** The model that is used where none is named. */
+  /** The model of requests that name none. */
   defaultModel: Model;
-  /** How the server is. Over plain HTTP there are `/health` and `/ready`. */
+  /** The status of the server. Probes use `/health` and `/ready` over plain HTTP. */
   health: Health;
-  /** What one request may ask for. What is more has to be split into several. */
+  /** The limits of one request. Split larger requests. */
   limits: Limits;
-  /** What has been computed, cached, paid and saved since the start or the last `resetMetrics`. */
+  /** Counts, tokens and costs since the start or the last `resetMetrics`. */
   metrics: Metrics;
-  /** Every model there is, available or not. */
+  /** All models, including unavailable ones. */
   models: Array<Model>;
-  /** The texts that are nearest to a query, the nearest first. Texts that are empty or cannot be embedded are left out; it is an error when none is left. */
+  /** The texts that are most similar to a query, in descending order. Empty and failed texts are left out; if none is left, the field fails. */
   nearest: Array<Neighbor>;
-  /** The cosine similarity of two texts: 1 for the same direction, 0 for nothing in common. */
+  /** The cosine similarity of two texts, from -1 to 1; 1 for the same direction. */
   similarity?: Maybe<Scalars['Float']['output']>;
 };
 
 
-/** What can be asked without computing anything. */
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type Query_EntitiesArgs = {
   representations: Array<Scalars['_Any']['input']>;
 };
 
 
-/** What can be asked without computing anything. */
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type QueryNearestArgs = {
   k?: InputMaybe<Scalars['Int']['input']>;
   model?: InputMaybe<Scalars['String']['input']>;
@@ -364,35 +364,35 @@ export type QueryNearestArgs = {
 };
 
 
-/** What can be asked without computing anything. */
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type QuerySimilarityArgs = {
   a: Scalars['String']['input'];
   b: Scalars['String']['input'];
   model?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** What `resetMetrics` answers. */
+/** The result of `resetMetrics`. */
 export type ResetMetricsPayload = {
   __typename?: 'ResetMetricsPayload';
-  /** What was done, for a person. */
+  /** A message for people. */
   message: Scalars['String']['output'];
-  /** The figures as they were. */
+  /** The figures before the reset. */
   previous: Metrics;
   /** `success`. */
   status: Scalars['String']['output'];
 };
 
-/** What can be watched as it changes, over server-sent events. */
+/** Streams, over server-sent events. */
 export type Subscription = {
   __typename?: 'Subscription';
-  /** Embeds a long list of texts, over server-sent events: results come in chunks as soon as they are ready, in any order, and no more is computed ahead than the client has read. */
+  /** Embeds a long list of texts. Results arrive in chunks as soon as they are ready, in any order. The server computes the next chunks only as the client reads. */
   embedStream: EmbeddingChunk;
-  /** The figures of `metrics`, now and again after every interval. */
+  /** The figures of `metrics`: once at the start, then after every interval. */
   metricsUpdated: Metrics;
 };
 
 
-/** What can be watched as it changes, over server-sent events. */
+/** Streams, over server-sent events. */
 export type SubscriptionEmbedStreamArgs = {
   dimensions?: InputMaybe<Scalars['Int']['input']>;
   model?: InputMaybe<Scalars['String']['input']>;
@@ -402,25 +402,25 @@ export type SubscriptionEmbedStreamArgs = {
 };
 
 
-/** What can be watched as it changes, over server-sent events. */
+/** Streams, over server-sent events. */
 export type SubscriptionMetricsUpdatedArgs = {
   intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** What a text is for. Models that tell the two apart read them differently. */
+/** How a text is used. Some models embed queries differently from documents. */
 export type TextKind =
-  /** Something to be found. */
+  /** A text that is searched. */
   | 'DOCUMENT'
-  /** Something to find with. */
+  /** A text to search with. */
   | 'QUERY';
 
-/** What another subgraph may return as a stub, to have the gateway fetch its fields here. */
+/** The entities that other subgraphs may return as stubs; the gateway fetches their fields here. */
 export type _Entity = EmbeddedText | Model;
 
 /** This subgraph, for the gateway of a federated graph. */
 export type _Service = {
   __typename?: '_Service';
-  /** The schema with the keys of its entities, and without what every subgraph has. */
+  /** The schema, with the keys of its entities. */
   sdl?: Maybe<Scalars['String']['output']>;
 };
 

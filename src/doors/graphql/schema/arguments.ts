@@ -5,22 +5,22 @@ import type { Builder } from './builder.ts';
 export function embeddingArguments(builder: Builder) {
   return builder.args((t) => ({
     model: t.string({
-      description: 'The name of the model, as `models` lists it. Without it: the default model.',
+      description: 'The name of a model, as `models` lists it. Default: the default model.',
     }),
     useCache: t.boolean({
       defaultValue: true,
-      description: 'False neither reads the cache nor writes to it.',
+      description: 'If false, the cache is neither read nor written.',
     }),
     dimensions: t.int({
       description:
-        'A shorter vector: cut to this many numbers and scaled to unit length again. Only for models that are ' +
-        'made for it (text-embedding-3-*).',
+        'Shortens the vector to this many numbers and scales it to unit length again. Only for models with ' +
+        '`supportsDimensions`.',
     }),
     truncate: t.boolean({
       defaultValue: true,
       description:
-        'A text that is longer than the model can read is cut to its limit, and `truncated` says so. False ' +
-        'refuses it with TEXT_TOO_LONG instead.',
+        'If true, a text over the limit of the model is cut, and `truncated` is true. If false, it fails with ' +
+        'TEXT_TOO_LONG.',
     }),
   }));
 }

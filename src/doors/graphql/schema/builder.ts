@@ -33,11 +33,11 @@ export function createBuilder(): Builder {
     plugins: [LookAheadPlugin],
     defaultFieldNullability: false,
   });
-  builder.queryType({ description: 'What can be asked without computing anything.' });
+  builder.queryType({ description: 'Queries. Only `similarity` and `nearest` compute embeddings.' });
   builder.mutationType({
     description:
-      'Computing embeddings. These are mutations because they may cost money. Ask for as many fields as you ' +
-      'like in one operation: the server gathers them into the fewest possible provider calls.',
+      'Embeds texts. These fields are mutations because they may cost money. The server combines all fields of ' +
+      'an operation into the fewest possible provider calls.',
   });
   return builder;
 }

@@ -31,10 +31,10 @@ export interface FailureSource {
 export function addEmbedBatch(builder: Builder) {
   const { BatchFailure, EmbeddingBatch } = addTypes(builder);
   const TextKindEnum = builder.enumType('TextKind', {
-    description: 'What a text is for. Models that tell the two apart read them differently.',
+    description: 'How a text is used. Some models embed queries differently from documents.',
     values: {
-      DOCUMENT: { value: 'doc', description: 'Something to be found.' },
-      QUERY: { value: 'query', description: 'Something to find with.' },
+      DOCUMENT: { value: 'doc', description: 'A text that is searched.' },
+      QUERY: { value: 'query', description: 'A text to search with.' },
     } as const,
   });
   builder.mutationField('embedBatch', (t) =>
@@ -42,12 +42,12 @@ export function addEmbedBatch(builder: Builder) {
       type: EmbeddingBatch,
       nullable: true,
       description:
-        'Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; the others ' +
-        'are not affected. Texts of other fields may travel in the same provider calls.',
+        'Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; it does not ' +
+        'affect the others. Texts of other fields may share the same provider calls.',
       args: {
         texts: t.arg.stringList({
           required: true,
-          description: 'The texts to embed. Empty ones are not sent and are reported in `failures`.',
+          description: 'The texts to embed. Empty texts are not sent; they appear in `failures`.',
         }),
         kind: t.arg({
           type: TextKindEnum,
@@ -56,7 +56,7 @@ export function addEmbedBatch(builder: Builder) {
         }),
         batchSize: t.arg.int({
           description:
-            "The most texts that one provider call for this field may carry; from 1 to the model's `maxBatchSize`.",
+            "The maximum number of texts in one provider call for this field, from 1 to the model's `maxBatchSize`.",
         }),
         ...embeddingArguments(builder),
       },
@@ -104,31 +104,31 @@ function read(args: BatchArguments, context: Context) {
 
 function addTypes(builder: Builder) {
   const BatchFailure = builder.objectRef<FailureSource>('BatchFailure').implement({
-    description: 'Why one text of a batch has no embedding.',
+    description: 'The reason why a text has no embedding.',
     fields: (t) => ({
-      index: t.exposeInt('index', { description: 'Its place in `texts`, from 0.' }),
+      index: t.exposeInt('index', { description: 'The index of the text in `texts`, from 0.' }),
       code: t.string({
-        description: 'What went wrong, as in the `extensions.code` of an error.',
+        description: 'The error code, as in `extensions.code` of an error.',
         resolve: ({ error }) => error.code,
       }),
       message: t.string({
-        description: 'What to do about it.',
+        description: 'The error message: the problem, and what to do.',
         resolve: ({ error }, _args, { nameOption }) => describeError(error, nameOption),
       }),
       retryable: t.boolean({
-        description: 'Whether the same text may succeed later without a change.',
+        description: 'Whether the same text may succeed later.',
         resolve: ({ error }) => error.retryable,
       }),
       retryAfterMs: t.int({
         nullable: true,
-        description: 'Milliseconds after which it makes sense to try again, where that is known.',
+        description: 'Milliseconds to wait before a retry, if known.',
         resolve: ({ error: { retryAfterMs } }) => (retryAfterMs === undefined ? null : toInt(retryAfterMs)),
       }),
     }),
   });
 
   const EmbeddingBatch = builder.objectRef<BatchSource>('EmbeddingBatch').implement({
-    description: 'The embeddings of a list of texts, and what it took to get them.',
+    description: 'The embeddings of a list of texts, with their cost.',
     fields: (t) => ({
       embeddings: t.field({
         type: ['Vector'],
@@ -138,7 +138,7 @@ function addTypes(builder: Builder) {
       }),
       embeddingsBase64: t.stringList({
         nullable: { list: false, items: true },
-        description: 'The same as base64 of little-endian float32: smaller and faster.',
+        description: 'The vectors as base64 of little-endian float32: smaller and faster than numbers.',
         resolve: (batch, _args, { vectors }) => eachVector(batch, (vector) => vectors.base64(vector)),
       }),
       tokens: t.field({
@@ -150,37 +150,37 @@ function addTypes(builder: Builder) {
       costs: t.field({
         type: ['Float'],
         nullable: { list: false, items: true },
-        description: 'USD that each text caused, as in `Embedding`; null where it failed.',
+        description: 'USD for each text, as in `Embedding`; null where it failed.',
         resolve: ({ outcomes }) => each(outcomes, ({ costUsd }) => costUsd),
       }),
       cached: t.field({
         type: ['Boolean'],
         nullable: { list: false, items: true },
-        description: 'Whether each text came out of the cache; null where it failed.',
+        description: 'Whether the vector of each text came from the cache; null where it failed.',
         resolve: ({ outcomes }) => each(outcomes, isCached),
       }),
       truncated: t.field({
         type: ['Boolean'],
         nullable: { list: false, items: true },
-        description: 'Whether each text was cut to what the model can read; null where it failed.',
+        description: 'Whether each text was over the limit of the model and was cut; null where it failed.',
         resolve: ({ outcomes }) => each(outcomes, ({ truncated }) => truncated),
       }),
-      dimension: t.exposeInt('dimension', { description: 'Numbers in each vector.' }),
-      model: t.exposeString('model', { description: 'The model that made them.' }),
+      dimension: t.exposeInt('dimension', { description: 'The length of each vector.' }),
+      model: t.exposeString('model', { description: 'The name of the model.' }),
       totalEmbeddings: t.int({
-        description: 'Vectors that were returned.',
+        description: 'The number of vectors returned.',
         resolve: ({ outcomes }) => answersOf(outcomes).length,
       }),
       cachedCount: t.int({
-        description: 'How many of them came out of the cache.',
+        description: 'The number of vectors that came from the cache.',
         resolve: ({ outcomes }) => answersOf(outcomes).filter(isCached).length,
       }),
       totalCost: t.float({
-        description: 'USD that this field caused.',
+        description: 'USD that this field cost.',
         resolve: ({ outcomes }) => answersOf(outcomes).reduce((sum, { costUsd }) => sum + costUsd, 0),
       }),
       totalTokens: t.int({
-        description: 'Tokens of all returned vectors, cached ones included.',
+        description: 'Tokens of all returned vectors, including cached ones.',
         resolve: ({ outcomes }) => toInt(answersOf(outcomes).reduce((sum, { tokens }) => sum + tokens, 0)),
       }),
       failures: t.field({

@@ -26,31 +26,31 @@ export function addEmbedStream(
   const IndexedEmbedding = builder
     .objectRef<ChunkSource['embeddings'][number]>('IndexedEmbedding')
     .implement({
-      description: 'The embedding of one of many texts.',
+      description: 'The embedding of one text of a list.',
       fields: (t) => ({
-        index: t.exposeInt('index', { description: 'The place of the text in `texts`, from 0.' }),
+        index: t.exposeInt('index', { description: 'The index of the text in `texts`, from 0.' }),
         embedding: t.field({
           type: Embedding,
-          description: 'Its embedding.',
+          description: 'The embedding of the text.',
           resolve: ({ embedding }) => embedding,
         }),
       }),
     });
   const EmbeddingChunk = builder.objectRef<ChunkSource>('EmbeddingChunk').implement({
-    description: 'Some results of `embedStream`, and how far it is.',
+    description: 'A part of the results of `embedStream`, with its progress.',
     fields: (t) => ({
       embeddings: t.field({
         type: [IndexedEmbedding],
-        description: 'Embeddings that are ready now.',
+        description: 'The embeddings of this chunk.',
         resolve: ({ embeddings }) => embeddings,
       }),
       failures: t.field({
         type: [BatchFailure],
-        description: 'Texts of this chunk that have none.',
+        description: 'The texts of this chunk that failed.',
         resolve: ({ failures }) => failures,
       }),
-      done: t.exposeInt('done', { description: 'Texts that are done, in all chunks so far.' }),
-      total: t.exposeInt('total', { description: 'Texts that were asked for.' }),
+      done: t.exposeInt('done', { description: 'The number of texts done so far, in all chunks.' }),
+      total: t.exposeInt('total', { description: 'The number of texts requested.' }),
     }),
   });
 
@@ -58,8 +58,8 @@ export function addEmbedStream(
     t.field({
       type: EmbeddingChunk,
       description:
-        'Embeds a long list of texts, over server-sent events: results come in chunks as soon as they are ready, in ' +
-        'any order, and no more is computed ahead than the client has read.',
+        'Embeds a long list of texts. Results arrive in chunks as soon as they are ready, in any order. The server ' +
+        'computes the next chunks only as the client reads.',
       args: {
         texts: t.arg.stringList({ required: true, description: 'The texts to embed.' }),
         ...embeddingArguments(builder),

@@ -15,8 +15,8 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
       type: Embedding,
       nullable: true,
       description:
-        'Embeds one text: a document, something to be found. Ask for it under as many aliases as you like; ' +
-        'all of them together take one provider call for every full batch.',
+        'Embeds one text as a document. Use as many aliases as you need: together they make one provider call for ' +
+        'each full batch.',
       args: {
         text: t.arg.string({ required: true, description: 'The text to embed. Must not be empty.' }),
         ...shared,
@@ -31,8 +31,8 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
       type: Embedding,
       nullable: true,
       description:
-        'Embeds one search query: something to find documents with. Some models embed queries differently from ' +
-        'documents; for the others it is the same as `embed`.',
+        'Embeds one text as a search query. Some models embed queries differently from documents; for the others ' +
+        'this is the same as `embed`.',
       args: {
         query: t.arg.string({ required: true, description: 'The query to embed. Must not be empty.' }),
         ...shared,

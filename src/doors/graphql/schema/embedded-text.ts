@@ -28,15 +28,17 @@ export function addEmbeddedText(
 ): Entity<EmbeddedTextSource> {
   const EmbeddedText = builder.objectRef<EmbeddedTextSource>('EmbeddedText').implement({
     description:
-      'A text of another subgraph. Return `{ __typename: "EmbeddedText", text }` there, with or without `model`, and ' +
-      'the gateway fetches the embedding here: one provider call for each model, however many texts there are.',
+      'A text of another subgraph. That subgraph returns `{ __typename: "EmbeddedText", text }`, with or without ' +
+      '`model`, and the gateway fetches the embedding here: one provider call per model for all texts of a request.',
     fields: (t) => ({
-      text: t.exposeString('text', { description: 'The text, as the other subgraph gave it.' }),
-      model: t.exposeString('model', { description: 'The model: the one that was given, else the default.' }),
+      text: t.exposeString('text', { description: 'The text from the other subgraph.' }),
+      model: t.exposeString('model', {
+        description: 'The name of the model: the given one, else the default model.',
+      }),
       embedding: t.field({
         type: Embedding,
         nullable: true,
-        description: 'The embedding of the text, as `embed` gives it.',
+        description: 'The embedding of the text, as from `embed`.',
         resolve: async ({ request, wish }, _args, { loader }) =>
           embeddingSource(await loader.load(request), wish.model.spec.name, wish.dimension),
       }),

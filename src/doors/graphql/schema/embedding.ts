@@ -17,38 +17,38 @@ export function embeddingSource(answer: Answer, model: string, dimension: number
 
 export function addEmbedding(builder: Builder) {
   return builder.objectRef<EmbeddingSource>('Embedding').implement({
-    description: 'The embedding of one text, and what it took to get it.',
+    description: 'The embedding of one text, with its cost.',
     fields: (t) => ({
       embedding: t.field({
         type: 'Vector',
         description:
-          'The vector, as numbers. For many or long vectors `embeddingBase64` is smaller and faster.',
+          'The vector as numbers. For many or long vectors, `embeddingBase64` is smaller and faster.',
         resolve: ({ vector }, _args, { vectors }) => vectors.numbers(vector),
       }),
       embeddingBase64: t.string({
-        description: 'The same vector as base64 of little-endian float32: 4 · dimension bytes.',
+        description: 'The vector as base64 of little-endian float32: 4 · dimension bytes.',
         resolve: ({ vector }, _args, { vectors }) => vectors.base64(vector),
       }),
-      dimension: t.int({ description: 'Numbers in the vector.', resolve: ({ vector }) => vector.length }),
-      model: t.string({ description: 'The model that made it.', resolve: ({ model }) => model }),
+      dimension: t.int({ description: 'The length of the vector.', resolve: ({ vector }) => vector.length }),
+      model: t.string({ description: 'The name of the model.', resolve: ({ model }) => model }),
       cached: t.boolean({
         description:
-          'Whether it came out of the cache. A text that is being computed already is waited for, which is not a cache hit.',
+          'Whether the vector came from the cache. Waiting for a computation already in progress is not a cache hit.',
         resolve: ({ answer }) => answer.source !== 'provider',
       }),
       cost: t.float({
         description:
-          'USD that this field caused. 0 when it was cached, or when the same text was asked for before it and ' +
-          'not yet computed: the first to ask carries the cost.',
+          'USD that this field cost. 0 if the vector was cached, or if an earlier request for the same text was in ' +
+          'progress: the first request carries the cost.',
         resolve: ({ answer }) => answer.costUsd,
       }),
       tokens: t.int({
         description:
-          'Tokens that the provider charged for this text; when it was cached, those it would have charged.',
+          'Tokens that the provider charged for this text or, if it was cached, would have charged.',
         resolve: ({ answer }) => toInt(answer.tokens),
       }),
       truncated: t.boolean({
-        description: 'Whether the text was longer than the model can read and was cut.',
+        description: 'Whether the text was over the limit of the model and was cut.',
         resolve: ({ answer }) => answer.truncated,
       }),
     }),

@@ -42,7 +42,7 @@ function addService(builder: Builder, entities: readonly Entity[]): void {
     fields: (t) => ({
       sdl: t.exposeString('sdl', {
         nullable: true,
-        description: 'The schema with the keys of its entities, and without what every subgraph has.',
+        description: 'The schema, with the keys of its entities.',
       }),
     }),
   });
@@ -62,8 +62,7 @@ function addService(builder: Builder, entities: readonly Entity[]): void {
 
 function addEntities(builder: Builder, entities: readonly Entity[]): void {
   const Any = builder.scalarType('_Any', {
-    description:
-      'What another subgraph says of an entity: its `__typename`, and the fields of one of its keys.',
+    description: 'The representation of an entity: its `__typename` and the fields of one of its keys.',
     serialize: (value) => value,
   });
   const reader = new RepresentationReader(entities);
@@ -83,7 +82,8 @@ function addEntities(builder: Builder, entities: readonly Entity[]): void {
     return { found, requests, scale };
   };
   const EntityUnion = builder.unionType('_Entity', {
-    description: 'What another subgraph may return as a stub, to have the gateway fetch its fields here.',
+    description:
+      'The entities that other subgraphs may return as stubs; the gateway fetches their fields here.',
     types: entities.map(({ type }) => type),
     resolveType: (source) => reader.typeName(source),
   });
@@ -92,8 +92,8 @@ function addEntities(builder: Builder, entities: readonly Entity[]): void {
       type: [EntityUnion],
       nullable: { list: false, items: true },
       description:
-        'The entities that other subgraphs have stubs of, for the gateway of a federated graph. A wrong ' +
-        'representation is null in its place; the others are answered.',
+        'Resolves the entities of other subgraphs, for the gateway of a federated graph. An invalid representation ' +
+        'gives null in its place and an error; it does not affect the others.',
       args: { representations: t.arg({ type: [Any], required: true }) },
       gather: read,
       resolve: (_root, args, context, info) =>

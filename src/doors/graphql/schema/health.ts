@@ -7,39 +7,39 @@ const serviceName = 'embedql';
 
 export function addHealth(builder: Builder): void {
   const HealthStatus = builder.enumType('HealthStatus', {
-    description: 'How the server is.',
+    description: 'The status of the server.',
     values: {
-      OK: { description: 'Everything that is configured works.' },
-      DEGRADED: { description: 'It serves, but something that is configured is away, such as Redis.' },
+      OK: { description: 'Everything works.' },
+      DEGRADED: { description: 'The server answers, but something is unavailable, such as Redis.' },
     } as const,
   });
 
   const Health = builder.objectRef<Services>('Health').implement({
-    description: 'How the server is, and what it runs with.',
+    description: 'The status and the configuration of the server.',
     fields: (t) => ({
       status: t.field({
         type: HealthStatus,
         description:
-          'OK, or DEGRADED where Redis is configured and away or the default model cannot be asked.',
+          'DEGRADED if Redis is configured but unreachable, or if the default model is unavailable; else OK.',
         resolve: ({ cache, catalogue }) =>
           cache.degraded || !catalogue.defaultModel.status().available ? 'DEGRADED' : 'OK',
       }),
       service: t.string({ description: 'Always `embedql`.', resolve: () => serviceName }),
       version: t.exposeString('version', { description: 'The version of EmbedQL.' }),
       defaultModel: t.string({
-        description: 'The model that is used where none is named.',
+        description: 'The model of requests that name none.',
         resolve: ({ catalogue }) => catalogue.defaultModel.spec.name,
       }),
       cachingEnabled: t.boolean({
-        description: 'Whether answers are cached at all.',
+        description: 'Whether the server caches embeddings.',
         resolve: ({ cache }) => cache.backend !== 'none',
       }),
       cacheBackend: t.string({
-        description: '`redis`, `memory` (also while Redis is away) or `none`.',
+        description: '`redis`, `memory` (also while Redis is unreachable) or `none`.',
         resolve: ({ cache }) => cache.backend,
       }),
       modelsLoaded: t.stringList({
-        description: 'Models that answer without being loaded first.',
+        description: 'Models that are ready without loading.',
         resolve: ({ catalogue }) => loadedModels(catalogue),
       }),
     }),
@@ -48,7 +48,7 @@ export function addHealth(builder: Builder): void {
   builder.queryField('health', (t) =>
     t.field({
       type: Health,
-      description: 'How the server is. Over plain HTTP there are `/health` and `/ready`.',
+      description: 'The status of the server. Probes use `/health` and `/ready` over plain HTTP.',
       resolve: (_root, _args, context) => context,
     }),
   );
@@ -57,18 +57,18 @@ export function addHealth(builder: Builder): void {
 /** `limits`: what one request may ask for, so that a client can split its texts before it is refused. */
 export function addLimits(builder: Builder): void {
   const Limits = builder.objectRef<RequestLimits>('Limits').implement({
-    description: 'What one request may ask for.',
+    description: 'The limits of one request.',
     fields: (t) => ({
-      maxTexts: t.exposeInt('maxTexts', { description: 'Texts of one operation, over all its fields.' }),
-      maxTokens: t.exposeFloat('maxTokens', { description: 'Tokens of all texts of one operation.' }),
-      maxBodyBytes: t.exposeFloat('maxBodyBytes', { description: "Bytes of one request's body." }),
+      maxTexts: t.exposeInt('maxTexts', { description: 'Texts in one operation, over all its fields.' }),
+      maxTokens: t.exposeFloat('maxTokens', { description: 'Tokens of all texts in one operation.' }),
+      maxBodyBytes: t.exposeFloat('maxBodyBytes', { description: 'Bytes of one request body.' }),
     }),
   });
 
   builder.queryField('limits', (t) =>
     t.field({
       type: Limits,
-      description: 'What one request may ask for. What is more has to be split into several.',
+      description: 'The limits of one request. Split larger requests.',
       resolve: (_root, _args, { limits }) => limits,
     }),
   );

@@ -12,21 +12,20 @@ export function addMetrics(builder: Builder): void {
   builder.queryField('metrics', (t) =>
     t.field({
       type: Metrics,
-      description:
-        'What has been computed, cached, paid and saved since the start or the last `resetMetrics`.',
+      description: 'Counts, tokens and costs since the start or the last `resetMetrics`.',
       resolve: (_root, _args, { accounting }) => accounting.snapshot(),
     }),
   );
 
-  builder.subscriptionType({ description: 'What can be watched as it changes, over server-sent events.' });
+  builder.subscriptionType({ description: 'Streams, over server-sent events.' });
   builder.subscriptionField('metricsUpdated', (t) =>
     t.field({
       type: Metrics,
-      description: 'The figures of `metrics`, now and again after every interval.',
+      description: 'The figures of `metrics`: once at the start, then after every interval.',
       args: {
         intervalMs: t.arg.int({
           defaultValue: 1_000,
-          description: `Milliseconds between two figures, at least ${leastIntervalMs}.`,
+          description: `Milliseconds between two events, at least ${leastIntervalMs}.`,
         }),
       },
       subscribe: (_root, { intervalMs }, context) => snapshots(context, intervalMs ?? 1_000),
@@ -35,16 +34,17 @@ export function addMetrics(builder: Builder): void {
   );
 
   const Payload = builder.objectRef<{ previous: Snapshot }>('ResetMetricsPayload').implement({
-    description: 'What `resetMetrics` answers.',
+    description: 'The result of `resetMetrics`.',
     fields: (t) => ({
       status: t.string({ description: '`success`.', resolve: () => 'success' }),
       message: t.string({
-        description: 'What was done, for a person.',
-        resolve: () => 'All figures of the metrics query start again from zero; Prometheus counters go on.',
+        description: 'A message for people.',
+        resolve: () =>
+          'All figures of the metrics query are reset to zero; the Prometheus counters are unchanged.',
       }),
       previous: t.field({
         type: Metrics,
-        description: 'The figures as they were.',
+        description: 'The figures before the reset.',
         resolve: ({ previous }) => previous,
       }),
     }),
@@ -54,8 +54,8 @@ export function addMetrics(builder: Builder): void {
     t.field({
       type: Payload,
       description:
-        'Sets the figures of `metrics` to zero and gives back what they were. Requires an admin key where ' +
-        'EMBEDQL_ADMIN_KEYS is set. Prometheus counters are not touched.',
+        'Sets the figures of `metrics` to zero and returns the previous ones. Requires an admin key if ' +
+        'EMBEDQL_ADMIN_KEYS is set. Does not change the Prometheus counters.',
       resolve: (_root, _args, context) => {
         requireAdmin(context);
         return { previous: context.accounting.reset() };
@@ -94,57 +94,57 @@ function addTypes(builder: Builder) {
   });
 
   const ErrorCount = builder.objectRef<Snapshot['errors'][number]>('ErrorCount').implement({
-    description: 'How often something failed.',
+    description: 'The number of failures with one error code.',
     fields: (t) => ({
       code: t.string({
-        description: 'What went wrong, as in the `extensions.code` of an error.',
+        description: 'The error code, as in `extensions.code` of an error.',
         resolve: ({ code }) => code,
       }),
       count: t.int({
-        description: 'Fields and entries of lists that failed so.',
+        description: 'Fields, and entries of lists, that failed with it.',
         resolve: ({ count }) => toInt(count),
       }),
     }),
   });
 
   return builder.objectRef<Snapshot>('Metrics').implement({
-    description: 'Figures since `since`, of this process alone.',
+    description: 'Figures of this process since `since`.',
     fields: (t) => ({
       ...figureFields(t),
       operations: t.int({
-        description: 'Operations that were answered, whichever way they came.',
+        description: 'Operations answered, over GraphQL and `/v1`.',
         resolve: ({ operations }) => toInt(operations),
       }),
       failedOperations: t.int({
-        description: 'Of those, the ones whose answer had `errors`.',
+        description: 'Operations whose answer had `errors`.',
         resolve: ({ failedOperations }) => toInt(failedOperations),
       }),
       errors: t.field({
         type: [ErrorCount],
-        description: 'Fields and entries of lists that failed, by code, the most frequent first.',
+        description: 'Failed fields, and entries of lists, by error code; the most frequent first.',
         resolve: ({ errors }) => errors,
       }),
       averageOperationMs: t.float({
-        description: 'Milliseconds that an operation took, on average; subscriptions are left out.',
+        description: 'Average duration of an operation in milliseconds, without subscriptions.',
         resolve: ({ timedOperations, operationMs }) =>
           timedOperations === 0 ? 0 : operationMs / timedOperations,
       }),
       queueDepth: t.int({
-        description: 'Texts that wait at this moment to be sent to a provider.',
+        description: 'Texts that are waiting for a provider call.',
         resolve: (_snapshot, _args, { embedder }) =>
           toInt(embedder.queueDepths().reduce((sum, { texts }) => sum + texts, 0)),
       }),
       modelsLoaded: t.stringList({
-        description: 'Models that answer without being loaded first.',
+        description: 'Models that are ready without loading.',
         resolve: (_snapshot, _args, { catalogue }) => loadedModels(catalogue),
       }),
       since: t.string({
-        description: 'When the counting began (ISO 8601, UTC).',
+        description: 'The time of the start or the last reset (ISO 8601, UTC).',
         resolve: ({ since }) => since.toISOString(),
       }),
       byModel: t.field({
         type: [ModelMetrics],
-        description: 'The same for each model that was used.',
+        description: 'The figures of each model that was used.',
         resolve: ({ byModel }) => byModel,
       }),
     }),
@@ -160,7 +160,7 @@ type FieldBuilder<Source> = PothosSchemaTypes.ObjectFieldBuilder<
 function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
   return {
     totalEmbeddingsGenerated: t.int({
-      description: 'Vectors that providers computed.',
+      description: 'Vectors computed by providers.',
       resolve: ({ generated }) => toInt(generated),
     }),
     cacheHits: t.int({
@@ -168,40 +168,40 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
       resolve: ({ cacheHits }) => toInt(cacheHits),
     }),
     redisHits: t.int({
-      description: 'Of those, the ones that came from Redis; the others came from memory.',
+      description: 'Cache hits from Redis; the others came from memory.',
       resolve: ({ hitsByTier }) => toInt(hitsByTier.get('redis') ?? 0),
     }),
     cacheMisses: t.int({
-      description: 'Texts that were looked up, not found, and sent to be computed.',
+      description: 'Texts not found in the cache and computed.',
       resolve: ({ cacheMisses }) => toInt(cacheMisses),
     }),
     cacheHitRate: t.float({
-      description: 'Hits by look-ups, from 0 to 1; 0 before the first look-up.',
+      description: 'Hits divided by look-ups, from 0 to 1; 0 before the first look-up.',
       resolve: ({ cacheHits, cacheMisses }) => (cacheHits === 0 ? 0 : cacheHits / (cacheHits + cacheMisses)),
     }),
-    totalCostUsd: t.float({ description: 'USD that providers charged.', resolve: ({ costUsd }) => costUsd }),
+    totalCostUsd: t.float({ description: 'USD charged by providers.', resolve: ({ costUsd }) => costUsd }),
     costSavedUsd: t.float({
-      description: 'USD that the cache hits would have cost.',
+      description: 'USD that the cache saved.',
       resolve: ({ costSavedUsd }) => costSavedUsd,
     }),
     totalTokens: t.float({
-      description: 'Tokens that providers charged for.',
+      description: 'Tokens charged by providers.',
       resolve: ({ tokens }) => tokens,
     }),
     providerCalls: t.int({
-      description: 'Calls to providers, failed ones and retries included.',
+      description: 'Calls to providers, including retries and failed calls.',
       resolve: ({ providerCalls }) => toInt(providerCalls),
     }),
     averageBatchSize: t.float({
-      description: 'Texts in a provider call, on average.',
+      description: 'Average number of texts in a provider call.',
       resolve: ({ textsSent, providerCalls }) => (providerCalls === 0 ? 0 : textsSent / providerCalls),
     }),
     averageProviderCallMs: t.float({
-      description: 'Milliseconds that a provider call took, on average.',
+      description: 'Average duration of a provider call in milliseconds.',
       resolve: ({ providerMs, providerCalls }) => (providerCalls === 0 ? 0 : providerMs / providerCalls),
     }),
     coalescedTexts: t.int({
-      description: 'Texts that shared their provider call with others, or joined a computation under way.',
+      description: 'Texts that shared a provider call with others, or joined a computation in progress.',
       resolve: ({ coalescedTexts }) => toInt(coalescedTexts),
     }),
   };

@@ -5,29 +5,32 @@ import { type Entity, keyText } from './federation.ts';
 /** `models`, `defaultModel`, and the type of both. */
 export function addModels(builder: Builder): Entity<EmbeddingModel> {
   const Model = builder.objectRef<EmbeddingModel>('Model').implement({
-    description: 'A model that texts can be embedded with.',
+    description: 'An embedding model.',
     fields: (t) => ({
       name: t.string({
-        description: 'What to give as the `model` argument.',
+        description: 'The name to pass as the `model` argument.',
         resolve: ({ spec }) => spec.name,
       }),
       provider: t.string({
         description:
-          'Who computes: `openai` for OpenAI and servers that speak like it, `local` for this process.',
+          'The provider: `openai` for OpenAI and compatible servers, `local` for this process, or one that was added.',
         resolve: ({ spec }) => spec.provider,
       }),
-      dimension: t.int({ description: 'Numbers in a full vector.', resolve: ({ spec }) => spec.dimension }),
+      dimension: t.int({
+        description: 'The length of a full vector.',
+        resolve: ({ spec }) => spec.dimension,
+      }),
       maxBatchSize: t.int({
-        description: 'Texts in one provider call.',
+        description: 'Maximum number of texts in one provider call.',
         resolve: ({ spec }) => spec.maxBatchSize,
       }),
       maxInputTokens: t.int({
-        description: 'Tokens that the model reads of one text.',
+        description: 'Maximum number of tokens in one text.',
         resolve: ({ spec }) => spec.maxInputTokens,
       }),
       costPer1kTokens: t.float({
         nullable: true,
-        description: 'USD for 1,000 tokens; 0 is free, null is not known.',
+        description: 'USD for 1,000 tokens; 0 if free, null if unknown.',
         resolve: ({ spec }) => spec.costPer1kTokens,
       }),
       supportsDimensions: t.boolean({
@@ -35,21 +38,20 @@ export function addModels(builder: Builder): Entity<EmbeddingModel> {
         resolve: ({ spec }) => spec.supportsDimensions,
       }),
       available: t.boolean({
-        description: 'Whether it can be asked; `unavailableReason` says what is missing.',
+        description: 'Whether the model can be used; if not, `unavailableReason` says why.',
         resolve: (model) => model.status().available,
       }),
       unavailableReason: t.string({
         nullable: true,
-        description: 'What stands in the way, and what to do; null when the model is available.',
+        description: 'Why the model is unavailable, and what to do; null if it is available.',
         resolve: (model) => model.status().reason ?? null,
       }),
       loaded: t.boolean({
-        description:
-          'Whether it answers without being loaded first. Local models are loaded by their first text.',
+        description: 'Whether the model is ready without loading. A local model is loaded at its first text.',
         resolve: (model) => model.status().loaded,
       }),
       isDefault: t.boolean({
-        description: 'Whether it is used where no model is named.',
+        description: 'Whether this is the default model.',
         resolve: (model, _args, { catalogue }) => model === catalogue.defaultModel,
       }),
     }),
@@ -58,14 +60,14 @@ export function addModels(builder: Builder): Entity<EmbeddingModel> {
   builder.queryField('models', (t) =>
     t.field({
       type: [Model],
-      description: 'Every model there is, available or not.',
+      description: 'All models, including unavailable ones.',
       resolve: (_root, _args, { catalogue }) => catalogue.all(),
     }),
   );
   builder.queryField('defaultModel', (t) =>
     t.field({
       type: Model,
-      description: 'The model that is used where none is named.',
+      description: 'The model of requests that name none.',
       resolve: (_root, _args, { catalogue }) => catalogue.defaultModel,
     }),
   );

@@ -29,16 +29,16 @@ interface NeighborSource {
 export function addSimilarity(builder: Builder): void {
   const model = () =>
     builder.args((t) => ({
-      model: t.string({ description: 'The name of the model. Without it: the default model.' }),
+      model: t.string({ description: 'The name of a model. Default: the default model.' }),
     }));
 
   builder.queryField('similarity', (t) =>
     t.float({
       nullable: true,
-      description: 'The cosine similarity of two texts: 1 for the same direction, 0 for nothing in common.',
+      description: 'The cosine similarity of two texts, from -1 to 1; 1 for the same direction.',
       args: {
-        a: t.arg.string({ required: true, description: 'A text. Must not be empty.' }),
-        b: t.arg.string({ required: true, description: 'Another text. Must not be empty.' }),
+        a: t.arg.string({ required: true, description: 'The first text. Must not be empty.' }),
+        b: t.arg.string({ required: true, description: 'The second text. Must not be empty.' }),
         ...model(),
       },
       gather: readPair,
@@ -51,11 +51,11 @@ export function addSimilarity(builder: Builder): void {
   );
 
   const Neighbor = builder.objectRef<NeighborSource>('Neighbor').implement({
-    description: 'A text and how near it is to the query.',
+    description: 'A text and its similarity to the query.',
     fields: (t) => ({
-      index: t.exposeInt('index', { description: 'Its place in `texts`, from 0.' }),
+      index: t.exposeInt('index', { description: 'The index of the text in `texts`, from 0.' }),
       text: t.exposeString('text', { description: 'The text.' }),
-      similarity: t.exposeFloat('similarity', { description: 'Its cosine similarity to the query.' }),
+      similarity: t.exposeFloat('similarity', { description: 'The cosine similarity to the query.' }),
     }),
   });
 
@@ -63,12 +63,12 @@ export function addSimilarity(builder: Builder): void {
     t.field({
       type: [Neighbor],
       description:
-        'The texts that are nearest to a query, the nearest first. Texts that are empty or cannot be embedded ' +
-        'are left out; it is an error when none is left.',
+        'The texts that are most similar to a query, in descending order. Empty and failed texts are left out; if ' +
+        'none is left, the field fails.',
       args: {
-        query: t.arg.string({ required: true, description: 'What to look for. Must not be empty.' }),
-        texts: t.arg.stringList({ required: true, description: 'Where to look.' }),
-        k: t.arg.int({ defaultValue: 10, description: 'How many to give back at the most.' }),
+        query: t.arg.string({ required: true, description: 'The query. Must not be empty.' }),
+        texts: t.arg.stringList({ required: true, description: 'The texts to search.' }),
+        k: t.arg.int({ defaultValue: 10, description: 'The maximum number of results.' }),
         ...model(),
       },
       gather: readNearest,
@@ -102,7 +102,7 @@ function readNearest({ query, texts, k, model }: NearestArguments, context: Cont
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
   if (indexes.length === 0)
-    throw badUserInput('texts has nothing to look in; give it a text that is not empty.');
+    throw badUserInput('texts has no text to search; give at least one that is not empty.');
   if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
   const documents = indexes.map((index) => request(texts[index]!, 'doc'));
   const requests = [request(requireText(query, 'query'), 'query'), ...documents];
