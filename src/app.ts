@@ -114,7 +114,8 @@ export async function createApp({
     cacheWaitMs: waitMs,
     log,
   });
-  const budgetRedis = config.keyLimits.size > 0 ? linkBudgets(config.redisUrls) : undefined;
+  const stateUrls = config.stateRedisUrls.length > 0 ? config.stateRedisUrls : config.redisUrls;
+  const budgetRedis = config.keyLimits.size > 0 ? linkBudgets(stateUrls) : undefined;
   const budgets = new KeyBudgets({
     limits: config.keyLimits,
     redis: budgetRedis,

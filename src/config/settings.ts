@@ -32,6 +32,11 @@ export const variables = {
     redisUrls('redis://127.0.0.1:6379'),
     'The cache and the budgets that replicas share. One node of a Redis Cluster finds the others; several addresses are nodes of one. `redis-sentinel://[user:password@]host:26379,host2:26379/master-name[/db][?sentinelPassword=…]` asks Sentinel for the master. In user and password `/ # ? @ % ,` are percent-encoded. `NODE_EXTRA_CA_CERTS` names a CA of your own.',
   ],
+  stateRedisUrls: [
+    'EMBEDQL_STATE_REDIS_URL',
+    redisUrls('redis://127.0.0.1:6380'),
+    'Where what must not be lost lives: money that keys have spent and set aside. A Redis that evicts what it has no room for should only be the cache.',
+  ],
   defaultModel: [
     'EMBEDQL_DEFAULT_MODEL',
     anyText(
