@@ -8,13 +8,15 @@ import { build } from 'esbuild';
 const out = path.resolve(import.meta.dirname, '../dist/vendor');
 const entry = createRequire(import.meta.url).resolve('gpt-tokenizer/encoding/cl100k_base');
 const home = entry.slice(0, entry.indexOf('gpt-tokenizer') + 'gpt-tokenizer'.length);
+const contents = "export { countTokens, setMergeCacheSize } from 'gpt-tokenizer/encoding/cl100k_base';";
 const { version } = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8'));
+const stamp = `${version}\n${contents}`;
 const stampFile = path.join(out, 'cl100k.version.txt');
-if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === version) process.exit();
+if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit();
 
 await build({
   stdin: {
-    contents: "export { countTokens, decode, encodeGenerator } from 'gpt-tokenizer/encoding/cl100k_base';",
+    contents,
     resolveDir: import.meta.dirname,
   },
   outfile: path.join(out, 'cl100k.js'),
@@ -27,4 +29,4 @@ await build({
 });
 mkdirSync(out, { recursive: true });
 copyFileSync(path.join(home, 'LICENSE'), path.join(out, 'cl100k.license.txt'));
-writeFileSync(stampFile, version);
+writeFileSync(stampFile, stamp);

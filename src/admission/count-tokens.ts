@@ -17,7 +17,9 @@ export async function countTokens(requests: readonly ModelRequest[], limit: numb
   const byModel = new Map<EmbeddingModel, string[]>();
   let most = 0;
   for (const { model, text } of requests) {
-    most += Math.min(model.spec.maxInputTokens, Buffer.byteLength(text));
+    const { maxInputTokens } = model.spec;
+    most +=
+      text.length >= maxInputTokens ? maxInputTokens : Math.min(maxInputTokens, Buffer.byteLength(text));
     const texts = byModel.get(model);
     if (texts) texts.push(text);
     else byModel.set(model, [text]);
@@ -25,9 +27,10 @@ export async function countTokens(requests: readonly ModelRequest[], limit: numb
   if (most <= limit) return most;
   let tokens = 0;
   for (const [model, texts] of byModel) {
+    const { maxInputTokens } = model.spec;
     for (let from = 0; from < texts.length && tokens <= limit; from += together) {
-      const counts = await model.countTokens(texts.slice(from, from + together));
-      for (const count of counts) tokens += Math.min(model.spec.maxInputTokens, count);
+      const counts = await model.countTokens(texts.slice(from, from + together), maxInputTokens);
+      for (const count of counts) tokens += Math.min(maxInputTokens, count);
     }
   }
   return tokens;

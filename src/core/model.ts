@@ -102,8 +102,11 @@ export interface EmbeddingModel {
   identity(): Promise<string>;
   /** Cuts texts to the token limit. Same length and order as `texts`. */
   fit(texts: readonly string[]): Promise<FittedText[]>;
-  /** Tokens of each text, or the most it can have where the model cannot count. */
-  countTokens(texts: readonly string[]): Promise<number[]>;
+  /**
+   * Tokens of each text, or the most it can have where the model cannot count.
+   * @param atMost counting a text may stop there, and then gives it or more
+   */
+  countTokens(texts: readonly string[], atMost?: number): Promise<number[]>;
   /**
    * One provider call, retries included: vectors in the order of `texts`, complete and checked.
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise.

@@ -56,8 +56,11 @@ export interface ProviderModel {
   identity(): Promise<string>;
   /** Cuts texts to the token limit. Same length and order as `texts`. */
   fit(texts: readonly string[]): Promise<FittedText[]>;
-  /** Tokens of each text. Default: what `fit` says. */
-  countTokens?(texts: readonly string[]): Promise<number[]>;
+  /**
+   * Tokens of each text. Default: what `fit` says.
+   * @param atMost counting a text may stop there, and then gives it or more
+   */
+  countTokens?(texts: readonly string[], atMost?: number): Promise<number[]>;
   /**
    * One call with at most `spec.maxBatchSize` texts: vectors in the order of `texts`.
    * @param signal aborts when nobody waits any more or the time is up; a remote model gives up then

@@ -3,20 +3,26 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Milliseconds of work after which others get a turn. */
 const sliceMs = 4;
 
-/** Like `items.map(work)`, without keeping the event loop busy for long. */
-export async function mapInSlices<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Result,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  let sliceStart = performance.now();
-  for (const item of items) {
-    results.push(work(item));
-    if (performance.now() - sliceStart < sliceMs) continue;
-    await nextTurn();
-    sliceStart = performance.now();
+/** Long work in small steps, between which others get a turn. */
+export class Turns {
+  #since = performance.now();
+
+  /**
+   * Call it after each step.
+   * @returns what to wait for where it is the others' turn
+   *
+   * @example
+   * const others = turns.next();
+   * if (others) await others;
+   */
+  next(): Promise<void> | undefined {
+    return performance.now() - this.#since < sliceMs ? undefined : this.#othersFirst();
   }
-  return results;
+
+  async #othersFirst(): Promise<void> {
+    await nextTurn();
+    this.#since = performance.now();
+  }
 }
 
 /**

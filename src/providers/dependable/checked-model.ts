@@ -11,8 +11,8 @@ export type CheckedModel = Pick<
 > &
   Required<Pick<ProviderModel, 'countTokens'>>;
 
-/** Tokens that a service may add to a text of its own accord, such as a prompt. */
-const addedTokens = 1_000;
+/** Tokens that a service may add to a text of its own accord: what marks its start and its end, a short prompt. */
+const addedTokens = 8;
 
 /**
  * A provider's model, none of which is believed: what it gives is complete, in range and of the right type, and what it throws
@@ -31,20 +31,37 @@ export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
   };
   const fitted = (texts: readonly string[]) =>
     explained(async () => checkFits(spec, texts, await model.fit(texts)));
+  const counted: CheckedModel['countTokens'] = async (texts, atMost) => {
+    const counts = await explained(async () => model.countTokens?.(texts, atMost));
+    if (!counts) return (await fitted(texts)).map(({ maxTokens }) => maxTokens);
+    if (counts.length !== texts.length) throw wrong(spec, 'did not count the tokens of every text');
+    return counts.map((count, i) => tokensOf(texts[i]!, count));
+  };
+  let isTold = false;
+  const believed = async (texts: readonly string[], embedded: EmbeddedText[]): Promise<EmbeddedText[]> => {
+    const usage = embedded.reduce((sum, { tokens }) => sum + tokens, 0);
+    if (isPossible(usage, texts)) return embedded;
+    if (!isTold)
+      log.warn(
+        { model: spec.name, usage, texts: texts.length },
+        `The provider of ${spec.name} says that it read more tokens than it was sent; they are counted here instead.`,
+      );
+    isTold = true;
+    const own = await counted(texts);
+    return embedded.map(({ vector }, i) => ({ vector, tokens: own[i]! }));
+  };
   return {
     spec,
     remote: model.remote,
     status: () => checkStatus(model),
     identity: () => explained(async () => checkIdentity(spec, await model.identity())),
     fit: fitted,
-    async countTokens(texts) {
-      const counts = await explained(async () => model.countTokens?.(texts));
-      if (!counts) return (await fitted(texts)).map(({ maxTokens }) => maxTokens);
-      if (counts.length !== texts.length) throw wrong(spec, 'did not count the tokens of every text');
-      return counts.map((count, i) => tokensOf(texts[i]!, count));
-    },
-    embed: (texts, signal) =>
-      explained(async () => checkAnswer(spec, texts, await model.embed(texts, signal))),
+    countTokens: counted,
+    embed: async (texts, signal) =>
+      believed(
+        texts,
+        await explained(async () => checkAnswer(spec, texts, await model.embed(texts, signal))),
+      ),
     close: () => model.close(),
   };
 }
@@ -81,7 +98,7 @@ function checkAnswer(
     const count = Array.isArray(embedded) ? embedded.length : 'no';
     throw wrong(spec, `gave ${count} vectors for ${texts.length} texts`);
   }
-  return embedded.map((item: Partial<EmbeddedText> | undefined, i) => {
+  return embedded.map((item: Partial<EmbeddedText> | undefined) => {
     const { vector, tokens } = item ?? {};
     if (!(vector instanceof Float32Array)) throw wrong(spec, 'gave something that is no Float32Array');
     if (vector.length !== spec.dimension) {
@@ -91,13 +108,28 @@ function checkAnswer(
       );
     }
     if (!isFiniteVector(vector)) throw wrong(spec, 'gave a vector with something that is not a number');
-    return { vector, tokens: tokensOf(texts[i]!, tokens) };
+    return { vector, tokens: isCount(tokens) ? Math.ceil(tokens) : 0 };
   });
 }
 
-/** A count of tokens that its text can have: a token is at least one byte. What is no count at all is none. */
+/** Whether texts can have so many tokens together: a token is at least one byte. */
+function isPossible(tokens: number, texts: readonly string[]): boolean {
+  let most = addedTokens * texts.length;
+  // The bytes are only counted where the characters leave a doubt.
+  for (const text of texts) most += text.length;
+  if (tokens <= most) return true;
+  for (const text of texts) most += Buffer.byteLength(text) - text.length;
+  return tokens <= most;
+}
+
+/** What is no count at all is none. */
+function isCount(count: unknown): count is number {
+  return typeof count === 'number' && count >= 0;
+}
+
+/** A count of tokens that its text can have. */
 function tokensOf(text: string, count: unknown): number {
-  if (typeof count !== 'number' || !(count >= 0)) return 0;
+  if (!isCount(count)) return 0;
   // Only a count that stands out is worth measuring the text.
   const most = count <= text.length ? count : Buffer.byteLength(text) + addedTokens;
   return Math.ceil(Math.min(count, most));

@@ -15,7 +15,7 @@ export function countedModel(model: CheckedModel, events: EmbedderEvents): Embed
     status: () => model.status(),
     identity: () => model.identity(),
     fit: (texts) => model.fit(texts),
-    countTokens: (texts) => model.countTokens(texts),
+    countTokens: (texts, atMost) => model.countTokens(texts, atMost),
     close: () => model.close(),
     async embed(texts) {
       const report = reportCall(events, { model: model.spec.name, texts: texts.length });

@@ -112,8 +112,8 @@ export class ReliableModel implements EmbeddingModel {
     return this.#model.fit(texts);
   }
 
-  countTokens(texts: readonly string[]): Promise<number[]> {
-    return this.#model.countTokens(texts);
+  countTokens(texts: readonly string[], atMost?: number): Promise<number[]> {
+    return this.#model.countTokens(texts, atMost);
   }
 
   async embed(

@@ -54,7 +54,8 @@ export class OpenAIModel implements ProviderModel {
       maxInputTokens,
       (maxBatchTokens ?? Number.POSITIVE_INFINITY) / maxBatchSize,
     );
-    const bytes = texts.map((text) => Buffer.byteLength(text));
+    // Of a text of many megabytes, the bytes are not looked at either.
+    const bytes = texts.map((text) => (text.length > uncountedBytes ? text.length : Buffer.byteLength(text)));
     const long = texts.filter((_, i) => bytes[i]! > uncountedBytes);
     const cuts = (long.length > 0 ? await cutEachToTokens(long, maxInputTokens) : []).values();
     return texts.map((text, i) => {
@@ -64,8 +65,8 @@ export class OpenAIModel implements ProviderModel {
     });
   }
 
-  countTokens(texts: readonly string[]): Promise<number[]> {
-    return countEach(texts);
+  countTokens(texts: readonly string[], atMost?: number): Promise<number[]> {
+    return countEach(texts, atMost);
   }
 
   async embed(texts: readonly string[], signal: AbortSignal): Promise<EmbeddedText[]> {

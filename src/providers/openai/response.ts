@@ -11,12 +11,7 @@ const responseSchema = z.object({
       embedding: z.union([z.string(), z.array(z.number())]),
     }),
   ),
-  usage: z
-    .object({
-      total_tokens: z.int().nonnegative().optional(),
-      prompt_tokens: z.int().nonnegative().optional(),
-    })
-    .nullish(),
+  usage: z.object({ total_tokens: z.unknown(), prompt_tokens: z.unknown() }).partial().nullish().catch(null),
 });
 
 export interface ReadResponse {
@@ -40,9 +35,17 @@ export function readResponse(body: unknown, texts: number, spec: ModelSpec): Rea
     if (index >= texts || vectors[index]) throw wrong(spec, 'numbered its vectors wrongly');
     vectors[index] = readVector(embedding, spec);
   }
-  // A usage of zero for texts that are not empty is a server that does not count.
-  const tokens = usage?.total_tokens || usage?.prompt_tokens || undefined;
+  const tokens = readCount(usage?.total_tokens) ?? readCount(usage?.prompt_tokens);
   return { vectors: vectors as Float32Array[], tokens };
+}
+
+/**
+ * Zero, for texts that are not empty, is what a server says that does not count. Whether so many can be is for those to say
+ * who know the texts.
+ */
+function readCount(count: unknown): number | undefined {
+  if (typeof count !== 'number' || !(count > 0)) return undefined;
+  return Math.min(Math.ceil(count), Number.MAX_SAFE_INTEGER);
 }
 
 function readVector(embedding: string | number[], spec: ModelSpec): Float32Array {

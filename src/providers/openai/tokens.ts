@@ -1,4 +1,5 @@
-import { mapInSlices, sliceWhole } from '../text.ts';
+import { sliceWhole, Turns } from '../text.ts';
+import { pieces } from './pieces.ts';
 
 interface EncodeOptions {
   allowedSpecial: Set<string>;
@@ -8,53 +9,54 @@ interface EncodeOptions {
 /** What is used of gpt-tokenizer's encoding. */
 interface Encoding {
   countTokens(text: string, options: EncodeOptions): number;
-  decode(tokens: number[]): string;
-  encodeGenerator(text: string, options: EncodeOptions): Iterable<number[]>;
+  setMergeCacheSize(size: number): void;
 }
 
 let encoding: Promise<Encoding> | undefined;
 
 /** Loads cl100k_base, the encoding of OpenAI's embedding models; some megabytes, so only once it is needed. */
 export function loadEncoding(): Promise<Encoding> {
-  encoding ??= import('#cl100k');
+  encoding ??= import('#cl100k').then((loaded: Encoding) => {
+    loaded.setMergeCacheSize(rememberedMerges);
+    return loaded;
+  });
   return encoding;
 }
+
+/** Words whose tokens the encoding remembers. Each may keep the piece in memory that it was found in, a few kilobytes. */
+const rememberedMerges = 10_000;
 
 /** What looks like a special token in a text is text. */
 const asText = { allowedSpecial: new Set<string>(), disallowedSpecial: new Set<string>() };
 
 /**
- * Merging takes time quadratic in the length of an unbroken run (100,000 letters: 13 s), so runs are cut
- * into pieces of this many characters. A cut can add a token to a run that no person wrote.
+ * Tokens of each text. Counting one stops where it has `atMost` or more, so that no more of it is looked at than that.
  */
-const longestRun = 200;
-const longRuns = new RegExp(
-  `\\p{L}{${longestRun}}|[^\\s\\p{L}\\p{N}]{${longestRun}}|\\s{${longestRun}}`,
-  'gu',
-);
-
-function* pieces(text: string): Generator<string> {
-  let from = 0;
-  if (text.length >= longestRun) {
-    for (const run of text.matchAll(longRuns)) {
-      const to = run.index + run[0].length;
-      yield text.slice(from, to);
-      from = to;
-    }
-  }
-  yield text.slice(from);
-}
-
-function count({ countTokens }: Encoding, text: string): number {
-  let tokens = 0;
-  for (const piece of pieces(text)) tokens += countTokens(piece, asText);
-  return tokens;
-}
-
-/** Tokens of each text. */
-export async function countEach(texts: readonly string[]): Promise<number[]> {
+export async function countEach(
+  texts: readonly string[],
+  atMost = Number.POSITIVE_INFINITY,
+): Promise<number[]> {
   const loaded = await loadEncoding();
-  return mapInSlices(texts, (text) => count(loaded, text));
+  const turns = new Turns();
+  const counts: number[] = [];
+  for (const text of texts) counts.push(await count(loaded, text, turns, atMost));
+  return counts;
+}
+
+async function count(
+  { countTokens }: Encoding,
+  text: string,
+  turns: Turns,
+  atMost = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let tokens = 0;
+  for (const piece of pieces(text)) {
+    tokens += countTokens(piece, asText);
+    if (tokens >= atMost) break;
+    const others = turns.next();
+    if (others) await others;
+  }
+  return tokens;
 }
 
 export interface CutText {
@@ -66,35 +68,43 @@ export interface CutText {
 /** Every text within `limit` tokens: as it is, or the longest start of it that is. */
 export async function cutEachToTokens(texts: readonly string[], limit: number): Promise<CutText[]> {
   const loaded = await loadEncoding();
-  return mapInSlices(texts, (text) => cutToTokens(loaded, text, limit));
+  const turns = new Turns();
+  const cuts: CutText[] = [];
+  for (const text of texts) cuts.push(await cutToTokens(loaded, text, turns, limit));
+  return cuts;
 }
 
-function cutToTokens(loaded: Encoding, text: string, limit: number): CutText {
-  const ids = firstTokens(loaded, text, limit + 1);
-  if (ids.length <= limit) return { text, tokens: ids.length, truncated: false };
-  // A shorter text may fall into other tokens at its end, and then into one more: then cut further.
-  for (let keep = limit; ; keep--) {
-    const start = startOfTokens(loaded, text, ids.slice(0, keep));
-    const tokens = count(loaded, start);
-    if (tokens <= limit) return { text: start, tokens, truncated: true };
-  }
-}
-
-function firstTokens({ encodeGenerator }: Encoding, text: string, atMost: number): number[] {
-  const ids: number[] = [];
+async function cutToTokens(loaded: Encoding, text: string, turns: Turns, limit: number): Promise<CutText> {
+  let tokens = 0;
+  let chars = 0;
   for (const piece of pieces(text)) {
-    for (const tokens of encodeGenerator(piece, asText)) {
-      ids.push(...tokens);
-      if (ids.length >= atMost) return ids.slice(0, atMost);
+    const more = loaded.countTokens(piece, asText);
+    if (tokens + more > limit) {
+      const start = await startOf(loaded, piece, turns, limit - tokens);
+      return {
+        text: text.slice(0, chars + start.length),
+        tokens: tokens + (await count(loaded, start, turns)),
+        truncated: true,
+      };
     }
+    tokens += more;
+    chars += piece.length;
+    const others = turns.next();
+    if (others) await others;
   }
-  return ids;
+  return { text, tokens, truncated: false };
 }
 
-function startOfTokens({ decode }: Encoding, text: string, ids: readonly number[]): string {
-  // A token may end inside a character, which then decodes to replacement characters.
-  const decoded = decode([...ids]).replace(/\uFFFD+$/u, '');
-  return sliceWhole(text, decoded.length);
+/** The longest start of a piece that is within `limit` tokens. */
+async function startOf(loaded: Encoding, piece: string, turns: Turns, limit: number): Promise<string> {
+  let fits = 0;
+  let tooLong = piece.length;
+  while (tooLong - fits > 1) {
+    const middle = Math.floor((fits + tooLong) / 2);
+    if ((await count(loaded, piece.slice(0, middle), turns)) <= limit) fits = middle;
+    else tooLong = middle;
+  }
+  return sliceWhole(piece, fits);
 }
 
 /** Splits a whole `total` in proportion to `weights`, by largest remainder: the parts add up exactly. */

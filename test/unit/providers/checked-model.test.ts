@@ -48,14 +48,38 @@ describe("a stranger's answer", () => {
     await expect(model({ embed: async () => answer }).embed(['text'], signal)).rejects.toThrow(message);
   });
 
-  test('tokens are what a text can have', async () => {
-    const tokens = [Number.NaN, -1, undefined, '4', 1.5, 7, 5e9, Number.POSITIVE_INFINITY];
-    const { embed } = model({ embed: async () => tokens.map((count) => ({ ...good, tokens: count })) });
-    const embedded = await embed(
-      tokens.map(() => 'text'),
-      signal,
-    );
-    expect(embedded.map((text) => text.tokens)).toEqual([0, 0, 0, 0, 2, 7, 1_004, 1_004]);
+  describe('tokens', () => {
+    const charged = async (texts: string[], tokens: unknown[], strange = {}, log = silentLog) => {
+      const { embed } = model(
+        { embed: async () => tokens.map((count) => ({ ...good, tokens: count })), ...strange },
+        log,
+      );
+      return (await embed(texts, signal)).map((one) => one.tokens);
+    };
+    const four = ['text', 'text', 'text', 'text'];
+
+    test('that are possible are charged as they are, and what is no count is none', async () => {
+      expect(await charged(four, [Number.NaN, -1, undefined, '4'])).toEqual([0, 0, 0, 0]);
+      expect(await charged(four, [1.5, 7, 0, 30])).toEqual([2, 7, 0, 30]);
+      // A token is at least one byte: 4 texts of 4 bytes, and 8 for each.
+      expect(await charged(four, [48, 0, 0, 0])).toEqual([48, 0, 0, 0]);
+      expect(await charged(['ü€🐈'], [9 + 8])).toEqual([17]);
+    });
+
+    test('that cannot be are counted here, and told once', async () => {
+      const lines: unknown[] = [];
+      const log: Log = { ...silentLog, warn: ((...line: unknown[]) => lines.push(line)) as LogLine };
+      for (const lie of [49, 5e9, Number.POSITIVE_INFINITY])
+        expect(await charged(four, [lie, 0, 0, 0])).toEqual([4, 4, 4, 4]);
+      expect(await charged(['ü€🐈'], [9 + 9])).toEqual([4]);
+      expect(await charged(four, [49, 0, 0, 0], { countTokens: async () => [1, 2, 3, 4] })).toEqual([
+        1, 2, 3, 4,
+      ]);
+      const { embed } = model({ embed: async () => [{ ...good, tokens: 5e9 }] }, log);
+      for (let call = 0; call < 3; call++) await embed(['secret'], signal);
+      expect(lines).toHaveLength(1);
+      expect(JSON.stringify(lines)).not.toContain('secret');
+    });
   });
 
   test('what else it says is checked, too', async () => {

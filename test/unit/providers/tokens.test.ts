@@ -5,6 +5,7 @@ import { AdaptiveLimit } from '../../../src/providers/dependable/adaptive-limit.
 import { Pause } from '../../../src/providers/dependable/pause.ts';
 import { microBatches } from '../../../src/providers/local/micro-batches.ts';
 import { readRetryAfter } from '../../../src/providers/openai/failures.ts';
+import { pieces } from '../../../src/providers/openai/pieces.ts';
 import { apportion, countEach, cutEachToTokens } from '../../../src/providers/openai/tokens.ts';
 
 const plain = (text: string) => countTokens(text, { disallowedSpecial: new Set() });
@@ -39,6 +40,88 @@ describe('counting cl100k tokens', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('a very long text', () => {
+  const long = (unit: string) => unit.repeat(Math.ceil(1_000_000 / unit.length));
+  const hostile = {
+    'letters just short of a run': long(`${'a'.repeat(199)} `),
+    'dots just short of a run': long(`${'.'.repeat(199)}a`),
+    'no space': long('abcdefghij'),
+    'spaces only': long(' '),
+    'space and line break': long(' \n'),
+    digits: long('7'),
+    emoji: long('🐈‍⬛'),
+    'replacement characters': long('\ufffd'),
+    'no spaces between words': long('東京は日本の首都です'),
+    marks: long('a\u0301'),
+  };
+
+  /** How many characters are looked at. */
+  async function looks(work: () => unknown): Promise<number> {
+    const { codePointAt } = String.prototype;
+    let count = 0;
+    String.prototype.codePointAt = function (this: string, at: number) {
+      count += 1;
+      return codePointAt.call(this, at);
+    };
+    try {
+      await work();
+      return count;
+    } finally {
+      String.prototype.codePointAt = codePointAt;
+    }
+  }
+
+  test.each(Object.entries(hostile))('%s: counted up to the limit and no further', async (_name, text) => {
+    let counted: number[] = [];
+    // No token of the encoding is longer than 128 characters, and a piece is 4,096 at the most.
+    const most = 100 * 128 + 4_096 + 200;
+    expect(
+      await looks(async () => {
+        counted = await countEach([text], 100);
+      }),
+    ).toBeLessThan(most);
+    expect(counted[0]).toBeGreaterThanOrEqual(100);
+    let cuts: Awaited<ReturnType<typeof cutEachToTokens>> = [];
+    // Where it ends within a piece is searched for in that piece.
+    expect(
+      await looks(async () => {
+        cuts = await cutEachToTokens([text], 100);
+      }),
+    ).toBeLessThan(most + 13 * 4_296);
+    const [cut] = cuts;
+    expect(cut).toMatchObject({ truncated: true });
+    expect(cut!.tokens).toBeLessThanOrEqual(100);
+    expect(cut!.tokens).toBeGreaterThan(85);
+    expect(text.startsWith(cut!.text)).toBe(true);
+  });
+
+  test.each(Object.entries(hostile))(
+    '%s: falls into short pieces, each character looked at once',
+    async (_name, text) => {
+      let joined = '';
+      let longest = 0;
+      const seen = await looks(() => {
+        for (const piece of pieces(text)) {
+          joined += piece;
+          longest = Math.max(longest, piece.length);
+        }
+      });
+      expect(joined === text).toBe(true);
+      expect(longest).toBeLessThan(4_096 + 600);
+      expect(seen).toBeLessThanOrEqual(text.length);
+    },
+  );
+
+  test('pieces change no token of what people write', () => {
+    const sentence =
+      "It's 1,234,567 o'clock — naïve façade's \"quotes\" (and {code}: a_b[12345] += 0x1F;)\r\n\r\n\tНо вот   ещё. 東京、日本。 हिन्दी भाषा ไทย\n";
+    const text = sentence.repeat(100);
+    const list = [...pieces(text)];
+    expect(list.length).toBeGreaterThan(5);
+    expect(list.reduce((sum, piece) => sum + plain(piece), 0)).toBe(plain(text));
   });
 });
 
