@@ -10,6 +10,11 @@ export type KeyLimits = ReadonlyMap<string, KeyLimit>;
 const rate = /^(\d+)\/min$/;
 const money = /^(\d+(?:\.\d+)?)usd\/day$/;
 
+/** In billionths of a dollar, a day's money is still a whole number for JavaScript and for Redis' Lua. */
+const mostUsd = 1_000_000;
+const mostTexts = 1_000_000_000;
+const isWithin = (value: number, most: number) => value > 0 && value <= most;
+
 /** Reads `web:6000/min:5usd/day,*:600/min`. @throws Error with the problem as its message */
 export function parseKeyLimits(text: string): KeyLimits {
   const limits = new Map<string, KeyLimit>();
@@ -27,9 +32,12 @@ function parseLimit(name: string, parts: readonly string[]): KeyLimit {
   for (const part of parts) {
     const [, texts] = rate.exec(part.toLowerCase()) ?? [];
     const [, usd] = money.exec(part.toLowerCase()) ?? [];
-    if (texts !== undefined && Number(texts) > 0) limit.textsPerMinute = Number(texts);
-    else if (usd !== undefined && Number(usd) > 0) limit.usdPerDay = Number(usd);
-    else throw new Error(`expected a number of texts such as 600/min or of USD such as 5usd/day for ${name}`);
+    if (texts !== undefined && isWithin(Number(texts), mostTexts)) limit.textsPerMinute = Number(texts);
+    else if (usd !== undefined && isWithin(Number(usd), mostUsd)) limit.usdPerDay = Number(usd);
+    else
+      throw new Error(
+        `expected a number of texts such as 600/min or of USD such as 5usd/day for ${name}, above 0 and up to ${mostTexts} texts or ${mostUsd} USD`,
+      );
   }
   return limit;
 }

@@ -20,6 +20,7 @@ export interface EmbeddingWish {
   readonly model: EmbeddingModel;
   /** Numbers in the vector that is given back. */
   readonly dimension: number;
+  /** Any text is one: halves of characters become replacement characters. */
   request(text: string, kind: TextKind, maxBatchSize?: number): EmbedRequest;
 }
 
@@ -32,15 +33,19 @@ export function readWish(options: EmbeddingOptions, catalogue: Catalogue): Embed
   return {
     model,
     dimension: readDimensions(options.dimensions, model),
-    request: (text, kind, maxBatchSize) => ({
-      model,
-      text,
-      kind,
-      useCache,
-      truncate,
-      maxBatchSize,
-      dedupeKey: `${shared}${kind}${maxBatchSize ?? ''}\n${text}`,
-    }),
+    request: (given, kind, maxBatchSize) => {
+      // UTF-8 has no halves of characters: what would be sent and hashed is this.
+      const text = given.toWellFormed();
+      return {
+        model,
+        text,
+        kind,
+        useCache,
+        truncate,
+        maxBatchSize,
+        dedupeKey: `${shared}${kind}${maxBatchSize ?? ''}\n${text}`,
+      };
+    },
   };
 }
 

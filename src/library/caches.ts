@@ -19,6 +19,7 @@ export interface MemoryCacheOptions {
 }
 
 const week = 604_800;
+const tenYears = 315_360_000;
 
 /**
  * Keeps vectors in this process: 64 MB are some 10,000 vectors of 1,536 numbers.
@@ -61,8 +62,8 @@ export interface RedisCacheOptions {
 export function redisCache(options: RedisCacheOptions): CacheDefinition {
   const where = 'redisCache()';
   const given = checkOptions(where, options, ['url', 'ttlSeconds', 'memory', 'waitMs']);
-  checkWholeNumber(where, given, 'ttlSeconds', 0);
-  checkWholeNumber(where, given, 'waitMs', 1);
+  checkWholeNumber(where, given, 'ttlSeconds', 0, tenYears);
+  checkWholeNumber(where, given, 'waitMs', 1, 60_000);
   const { ttlSeconds = week, memory = {}, waitMs = 240 } = options;
   // Without memory of its own: a bound that no vector fits under.
   const front = memory === false ? { maxBytes: 1 } : memory;
@@ -88,7 +89,7 @@ const startMs = 1_000;
 function readMemoryOptions(where: string, options?: MemoryCacheOptions) {
   const given = checkOptions(where, options, ['maxBytes', 'ttlSeconds']);
   checkWholeNumber(where, given, 'maxBytes', 1);
-  checkWholeNumber(where, given, 'ttlSeconds', 0);
+  checkWholeNumber(where, given, 'ttlSeconds', 0, tenYears);
   return { maxBytes: options?.maxBytes ?? 64_000_000, ttlSeconds: options?.ttlSeconds ?? week };
 }
 

@@ -84,7 +84,7 @@ export async function createEmbedder(options: CreateEmbedderOptions): Promise<Em
     ...['models', 'cache', 'defaultModel', 'batchWindowMs', 'queueLimit', 'limits', 'log', 'progress'],
   ]);
   checkType(where, given, 'defaultModel', 'string');
-  checkWholeNumber(where, given, 'batchWindowMs', 0);
+  checkWholeNumber(where, given, 'batchWindowMs', 0, 60_000);
   checkWholeNumber(where, given, 'queueLimit', 1);
   const { batchWindowMs: windowMs = 2, queueLimit = 10_000, progress = silentProgress } = options;
   const reliability = readLimits(options.limits);
@@ -104,6 +104,9 @@ export async function createEmbedder(options: CreateEmbedderOptions): Promise<Em
   const core = new Core({ catalogue, cache, events: accounting, windowMs, queueLimit });
   return new TextEmbedder({ core, catalogue, accounting, cache, queueLimit });
 }
+
+/** With all attempts together still within what Node's timers take. */
+const dayMs = 86_400_000;
 
 /** A model that is ready to be opened. */
 interface ReadDefinition {
@@ -169,8 +172,10 @@ async function openCache(where: string, given: unknown, log: Log): Promise<Cache
 function readLimits(options: ProviderLimits | undefined): ReliabilityOptions {
   const where = 'createEmbedder(): limits';
   const given = checkOptions(where, options, ['concurrency', 'timeoutMs', 'retries', 'breakerMs']);
-  for (const [name, least] of Object.entries({ concurrency: 1, timeoutMs: 1, retries: 0, breakerMs: 1 }))
-    checkWholeNumber(where, given, name, least);
+  checkWholeNumber(where, given, 'concurrency', 1, 10_000);
+  checkWholeNumber(where, given, 'timeoutMs', 1, dayMs);
+  checkWholeNumber(where, given, 'retries', 0, 20);
+  checkWholeNumber(where, given, 'breakerMs', 1, dayMs);
   const { concurrency = 8, timeoutMs = 30_000, retries = 3, breakerMs = 10_000 } = options ?? {};
   return { concurrency, timeoutMs, retries, breakerMs };
 }

@@ -27,11 +27,18 @@ export function checkType(where: string, given: Given, name: string, expected: '
 }
 
 /** @throws EmbedQLError BAD_USER_INPUT where the option is given and is no whole number from `least` up */
-export function checkWholeNumber(where: string, given: Given, name: string, least: number): void {
+export function checkWholeNumber(
+  where: string,
+  given: Given,
+  name: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): void {
   const value = given[name];
   if (value === undefined || value === null) return;
-  if (Number.isSafeInteger(value) && (value as number) >= least) return;
-  throw badUserInput(`${where}: ${name} must be a whole number, ${least} or more; got ${kindOf(value)}.`);
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+  throw badUserInput(`${where}: ${name} must be a whole number, ${range}; got ${kindOf(value)}.`);
 }
 
 /** What something is, never what is in it. */

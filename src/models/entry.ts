@@ -4,8 +4,6 @@ import { meant } from '../core/nearest.ts';
 import { OptionError, readOptions } from '../providers/options.ts';
 import type { Provider } from '../providers/provider.ts';
 
-const positive = z.int().positive();
-
 /** What every provider's models have in common. */
 const common = {
   name: z
@@ -19,10 +17,10 @@ const common = {
     .min(1)
     .refine((id) => !id.split(/[\\/]/).includes('..'), 'must not lead out of the models folder')
     .optional(),
-  dimension: positive,
-  maxBatchSize: positive.max(2_048).optional(),
-  maxInputTokens: positive.optional(),
-  costPer1kTokens: z.number().nonnegative().optional(),
+  dimension: z.int().positive().max(65_536),
+  maxBatchSize: z.int().positive().max(2_048).optional(),
+  maxInputTokens: z.int().positive().max(100_000_000).optional(),
+  costPer1kTokens: z.number().nonnegative().max(1_000).optional(),
   supportsDimensions: z.boolean().optional(),
   queryPrefix: z.string().optional(),
   documentPrefix: z.string().optional(),

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -46,12 +46,55 @@ describe('readConfig', () => {
     ['EMBEDQL_KEY_LIMITS', 'web', /expected a name and what it may do, got "web"/],
     ['EMBEDQL_KEY_LIMITS', 'web:0/min', /such as 600\/min/],
     ['EMBEDQL_KEY_LIMITS', 'web:5eur', /for web/],
+    ['EMBEDQL_KEY_LIMITS', 'web:9007200usd/day', /up to .* 1000000 USD/],
+    ['EMBEDQL_KEY_LIMITS', 'web:9999999999999999/min', /up to 1000000000 texts/],
     ['EMBEDQL_KEY_LIMITS', 'web:1/min,web:2/min', /web is there twice/],
     ['EMBEDQL_CORS_ORIGINS', 'https://app.example/path', /without a path/],
     ['EMBEDQL_CORS_ORIGINS', '*', /origins such as/],
   ])('%s=%s stops the start with one line', (name, value, message) => {
     expect(() => readConfig({ [name]: value })).toThrow(message);
     expect(() => readConfig({ [name]: value })).toThrow(/^[^\n]+$/);
+  });
+
+  describe('every number has bounds', () => {
+    // Whatever reads 3 as 3 is a number.
+    const names = settings().filter(isNumber);
+
+    function settings(): string[] {
+      const source = readFileSync(new URL('../../src/config/config.ts', import.meta.url), 'utf8');
+      return [...source.matchAll(/\['([A-Z_]+)',/g)].map(([, name]) => name!);
+    }
+    function isNumber(name: string): boolean {
+      try {
+        return Object.values(readConfig({ [name]: '2000' })).includes(2_000);
+      } catch (error) {
+        return /whole number/.test((error as Error).message);
+      }
+    }
+
+    test('there are such settings', () => expect(names.length).toBeGreaterThan(14));
+    test.each(names)('%s', (name) => {
+      for (const value of ['-1', '1.5', '1e3', '0x10', 'NaN', 'Infinity', String(2 ** 53), '9'.repeat(400)])
+        expect(() => readConfig({ [name]: value }), value).toThrow(
+          new RegExp(
+            `^${name}: expected a whole number of .*, \\d+ to \\d+, got .*; for example ${name}=\\d+$`,
+          ),
+        );
+      // The bounds that the message names are those that are held.
+      const { message } = (() => {
+        try {
+          return { message: String(readConfig({ [name]: '-1' })) };
+        } catch (error) {
+          return error as Error;
+        }
+      })();
+      const [, least, most] = /, (\d+) to (\d+), got/.exec(message)!;
+      expect(Object.values(readConfig({ [name]: ` ${least} ` }))).toContain(Number(least));
+      expect(Object.values(readConfig({ [name]: most }))).toContain(Number(most));
+      expect(() => readConfig({ [name]: String(Number(most) + 1) })).toThrow(name);
+      // A timer of Node that is longer ends at once.
+      if (/_MS$/.test(name)) expect(Number(most)).toBeLessThan(2 ** 31);
+    });
   });
 
   test('never repeats a secret', () => {
