@@ -42,8 +42,8 @@ export async function* subscribe(query, signal) {
     const events = buffer.split('\n\n');
     buffer = events.pop();
     for (const event of events) {
-      const data = /^data: ?(.+)$/m.exec(event)?.[1];
-      if (data) yield JSON.parse(data);
+      const line = event.split('\n').find((one) => one.startsWith('data:'));
+      if (line) yield JSON.parse(line.slice('data:'.length));
     }
   }
 }

@@ -31,7 +31,10 @@ export function expressionsIn(source: string, file: string): Expression[] {
       source: source.slice(node.start, node.end),
     });
   const visit = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(visit);
+    if (Array.isArray(value)) {
+      for (const inside of value) visit(inside);
+      return;
+    }
     if (typeof value !== 'object' || value === null) return;
     const node = value as Node;
     const { regex } = node as { regex?: { pattern: string; flags: string } };
@@ -70,7 +73,7 @@ export function programsIn(folder: string): Array<{ file: string; source: string
       let script = '';
       let at = 0;
       for (const { index, 1: open, 2: content } of source.matchAll(
-        /(<script(?: type="module")?>)([^]*?)<\/script>/g,
+        /(<script(?: type="module")?>)([\s\S]*?)<\/script>/g,
       )) {
         const from = index + open!.length;
         script += source.slice(at, from).replace(/[^\n]/g, ' ') + content;

@@ -30,15 +30,17 @@ export function shownUrl(url: string): string {
 
 /** What to ask instead, as the end of a sentence. */
 export function didYouMean(url: string): string {
-  const shown = withoutQuery(url).replace(/\/+$/, '');
+  let shown = withoutQuery(url);
+  while (shown.endsWith('/')) shown = shown.slice(0, -1);
   if (shown.endsWith('/graphql')) return 'is another server at that address?';
-  return `did you mean ${shown.replace(/\/v1(\/.*)?$/, '')}/graphql?`;
+  const v1 = `${shown}/`.indexOf('/v1/');
+  return `did you mean ${v1 === -1 ? shown : shown.slice(0, v1)}/graphql?`;
 }
 
 const example = 'http://127.0.0.1:4000/graphql';
 
 function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, '');
+  return url.slice(0, url.search(/[?#]|$/));
 }
 
 function bad(message: string): EmbedError {

@@ -61,7 +61,9 @@ const releaseScript = `
 
 /** The lease on a cache key, which in a cluster lies on the same node: it has the key's own hash tag, or is tagged with it. */
 function leaseKey(key: string): string {
-  return /\{[^}]+\}/.test(key) ? `embed:lease:${key}` : `embed:lease:{${key}}`;
+  const opens = key.indexOf('{');
+  const isTagged = opens !== -1 && key.indexOf('}', opens) > opens + 1;
+  return isTagged ? `embed:lease:${key}` : `embed:lease:{${key}}`;
 }
 
 export function redisCommands(link: RedisLink): RedisCommands {

@@ -181,11 +181,13 @@ function credentials(username: string, password: string): RedisOptions {
 
 /** The user and password of such an address are the master's. */
 export function readSentinelUrl(url: string): RedisOptions {
-  const [, userInfo, hosts, name, db, query] =
-    /^redis-sentinel:\/\/(?:([^@/]*)@)?([^/?]+)\/([^/?]+)(?:\/(\d+))?(?:\?(.*))?$/.exec(url) ?? [];
-  if (hosts === undefined || name === undefined) throw new Error('not a redis-sentinel:// address');
-  const [username = '', password = ''] = userInfo === undefined ? [] : splitOnce(userInfo, ':');
-  const sentinelPassword = new URLSearchParams(query ?? '').get('sentinelPassword');
+  const [address = '', ...queries] = url.split('?');
+  const [scheme, nothing, authority = '', name, db, ...more] = address.split('/');
+  const [userInfo, hosts] = splitOnce(authority, '@');
+  const isWhole = scheme === 'redis-sentinel:' && nothing === '' && hosts !== '' && name && more.length === 0;
+  if (!isWhole || (db !== undefined && !/^\d+$/.test(db))) throw new Error('not a redis-sentinel:// address');
+  const [username, password] = splitOnce(userInfo, ':');
+  const sentinelPassword = new URLSearchParams(queries.join('?')).get('sentinelPassword');
   return {
     sentinels: hosts.split(',').map((item) => {
       const { hostname, port } = new URL(`redis://${item}`);

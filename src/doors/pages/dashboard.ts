@@ -32,7 +32,7 @@ export function dashboardRoutes(): Route[] {
 function page(path: string, file: URL | string): Route {
   const content = readFileSync(file);
   const headers = {
-    'content-type': types[/\w+$/.exec(String(file))![0]]!,
+    'content-type': types[String(file).split('.').at(-1)!]!,
     'content-length': content.length,
     'cache-control': 'no-cache',
     'content-security-policy': securityPolicy,

@@ -106,9 +106,11 @@ interface Page {
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const text = String(renderGraphiQL(graphiqlOptions));
-  const scripts = [...text.matchAll(/<script\b[^>]*>([\s\S]*?)<\/script>/g)].map(
-    ([, script]) => `'sha256-${createHash('sha256').update(script!).digest('base64')}'`,
-  );
+  const scripts = text
+    .split('<script')
+    .slice(1)
+    .map((rest) => rest.slice(rest.indexOf('>') + 1, rest.indexOf('</script>')))
+    .map((script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`);
   const html = Buffer.from(text);
   return {
     html,

@@ -59,7 +59,7 @@ function parseBounded(
   } catch (error) {
     // The parser calls itself for what is nested.
     if (error instanceof RangeError) throw tooDeep();
-    if (error instanceof Error && /more tha[nt] \d+ tokens/.test(error.message))
+    if (error instanceof Error && /^.{0,40}more tha[nt] \d{1,15} tokens/.test(error.message))
       throw tooMuch(`more than ${maxTokens} tokens`);
     throw error;
   }
