@@ -1,3 +1,4 @@
+import { countTokens } from 'gpt-tokenizer/encoding/cl100k_base';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type GraphQLAnswer, startEmbedQL, type TestServer } from '../support/embedql.ts';
 import {
@@ -399,6 +400,52 @@ describe('an answer that cannot be trusted is not used, not cached, and not paid
     );
     for (const [i, text] of asked.entries())
       expect(decode(data.embedBatch.embeddingsBase64[i])).toEqual(vectorOf(text));
+  });
+});
+
+describe('a usage that a provider tells', () => {
+  const saying =
+    (usage: unknown): Misbehave =>
+    (call, response) => {
+      const data = call.input.map((text, index) => ({ index, embedding: Array.from(vectorOf(text)) }));
+      // JSON.stringify has no word for what JSON.parse reads as infinity.
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ data, usage }).replaceAll('"endless"', '1e999'));
+      return true;
+    };
+  const askBoth = async (server: TestServer, texts: [string, string]) => {
+    const { data, errors } = await server.graphql(
+      'mutation($a: String!, $b: String!) { a: embed(text: $a) { tokens cost } b: embed(text: $b) { tokens cost } }',
+      { a: texts[0], b: texts[1] },
+    );
+    expect(errors).toBeUndefined();
+    return data.a.tokens + data.b.tokens;
+  };
+
+  test.each<[string, unknown]>([
+    ['beyond 32 bits', { total_tokens: 5e9 }],
+    ['beyond every whole number', { total_tokens: 1e300 }],
+    ['endless', { total_tokens: 'endless' }],
+    ['one more than can be', { total_tokens: 2 * (8 + 8) + 1 }],
+    ['below nothing', { total_tokens: -5 }],
+    ['a text', { total_tokens: '7' }],
+    ['a list', []],
+    ['none', undefined],
+  ])('%s: the tokens are counted here', async (_name, usage) => {
+    const server = await start();
+    provider.misbehave = saying(usage);
+    const [a, b] = ['abcdefgh', 'hgfedcba'] as const;
+    const expected = [a, b].reduce((sum, text) => sum + countTokens(text), 0);
+    expect(await askBoth(server, [a, b])).toBe(expected);
+    const { data } = await server.graphql('{ metrics { totalTokens totalCostUsd } health { status } }');
+    expect(data.metrics.totalTokens).toBe(expected);
+    expect(data.metrics.totalCostUsd).toBeCloseTo((expected / 1_000) * 0.000_02, 12);
+  });
+
+  test.each([1, 2 * (8 + 8)])('%d, which can be, is charged as it is', async (total_tokens) => {
+    const server = await start();
+    provider.misbehave = saying({ total_tokens });
+    expect(await askBoth(server, ['abcdefgh', 'hgfedcba'])).toBe(total_tokens);
   });
 });
 
