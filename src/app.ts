@@ -6,6 +6,7 @@ import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
 import { budgetWaitMs, forServing, linkBudgets, linkRedis } from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
+import { documentWaitMs, redisDocuments } from './cache/redis/shared-documents.ts';
 import { TieredCache } from './cache/tiers.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError, variableOf } from './config/config.ts';
@@ -20,6 +21,7 @@ import type { Environment, Log, Progress } from './core/surroundings.ts';
 import { graphqlErrors } from './doors/graphql/coded-error.ts';
 import { graphqlPath } from './doors/graphql/engine.ts';
 import { createGraphQLHandler } from './doors/graphql/handler.ts';
+import type { SharedDocuments } from './doors/graphql/persisted-queries.ts';
 import { createEmbeddingsHandler, embeddingsPath } from './doors/openai/embeddings.ts';
 import { openaiErrors } from './doors/openai/errors.ts';
 import { createModelsHandler, modelsPath } from './doors/openai/models.ts';
@@ -86,9 +88,9 @@ export async function createApp({
   const accounting = new Accounting(specs);
   const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
   const events = fanOut([accounting, prometheus]);
-  // Budgets ask Redis, too, and a request waits for it no longer for that.
-  const waitMs = config.keyLimits.size > 0 ? cacheWaitMs - budgetWaitMs : cacheWaitMs;
-  const { cache, redis } = createCache(config, waitMs, prometheus, log);
+  // Documents and budgets are asked of Redis, too, and a request waits for it no longer for that.
+  const waitMs = cacheWaitMs - documentWaitMs - (config.keyLimits.size > 0 ? budgetWaitMs : 0);
+  const { cache, redis, documents } = createCache(config, waitMs, prometheus, log);
   const models = openModels(specs, {
     providers,
     env,
@@ -154,7 +156,7 @@ export async function createApp({
       guarded: true,
       // Without GraphiQL the same request is a query.
       ...(config.graphiql ? { page: { isRequested: requestsPage, handle: createGraphiQLPage() } } : {}),
-      handle: createGraphQLHandler(services, config, log),
+      handle: createGraphQLHandler(services, config, log, documents),
     },
     ...dashboardRoutes(),
     {
@@ -189,6 +191,7 @@ export async function createApp({
     maxAnswerBytes: config.maxAnswerBytes,
     transferTimeoutMs: config.transferTimeoutMs,
     log,
+    nameOption: variableOf,
   });
 
   const server = createHttpServer(dispatch.listener, config.transferTimeoutMs, errors);
@@ -243,13 +246,15 @@ function createCache(
   waitMs: number,
   events: CacheEvents,
   log: Log,
-): { cache: Cache; redis?: RedisTier } {
+): { cache: Cache; redis?: RedisTier; documents?: SharedDocuments } {
   const ttlSeconds = config.cacheTtlSeconds;
   if (!config.cache) return { cache: noCache };
   const memory = new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds });
   if (config.redisUrls.length === 0) return { cache: memory };
-  const redis = new RedisTier(linkRedis(config.redisUrls, forServing), { ttlSeconds, waitMs, events, log });
-  return { cache: new TieredCache(memory, redis), redis };
+  const link = linkRedis(config.redisUrls, forServing);
+  const redis = new RedisTier(link, { ttlSeconds, waitMs, events, log });
+  const documents = redisDocuments(link, () => redis.available);
+  return { cache: new TieredCache(memory, redis), redis, documents };
 }
 
 /** Fetches what the default model needs. A failure is told and stops nothing: it is tried again when it is asked for. */

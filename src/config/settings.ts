@@ -135,6 +135,11 @@ export const variables = {
     'Held for all clients together: bodies that arrive, and answers that clients have not read. Past it `OVERLOADED` ' +
       '(HTTP 503).',
   ],
+  operationBatch: [
+    'EMBEDQL_OPERATION_BATCH',
+    wholeNumber(10, 'operations', 1, 100),
+    'Operations of one HTTP request, sent as an array. They share the limits of one operation. `1` turns arrays off.',
+  ],
   transferTimeoutMs: [
     'EMBEDQL_TRANSFER_TIMEOUT_MS',
     wholeNumber(60_000, 'milliseconds', 1, 86_400_000),

@@ -38,6 +38,7 @@ export type OptionName =
   | 'maxBodyBytes'
   | 'maxAnswerBytes'
   | 'maxBufferedMb'
+  | 'operationBatch'
   | 'corsOrigins'
   | 'adminKeys';
 

@@ -119,12 +119,15 @@ export class OperationRecord {
     return { texts: this.#texts, hits: this.#hits, calls: this.#calls.size, costUsd: this.#costUsd };
   }
 
+  /** Provider calls that its texts travelled in. */
+  get calls(): ReadonlySet<object> {
+    return this.#calls;
+  }
+
   /** Puts the figures on the answer, where texts were asked for. Before its head is sent. */
   tellFigures(): void {
-    const { texts, hits, calls, costUsd } = this.figures;
-    if (texts === 0) return;
-    const figures = `texts=${texts} hits=${hits} calls=${calls} cost=${costUsd}`;
-    this.#caller.setHeader('x-embedql-figures', figures);
+    const header = figuresHeader([this]);
+    if (header) this.#caller.setHeader(...header);
   }
 
   /** The operation is over; a second call is none. @param cancelled whether the client has gone before its answer */
@@ -169,4 +172,23 @@ export class OperationRecord {
   #count(code: ErrorCode): void {
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
   }
+}
+
+/** The header with the figures of operations that are answered together; undefined where they asked for no texts. */
+export function figuresHeader(
+  records: ReadonlyArray<Pick<OperationRecord, 'figures' | 'calls'>>,
+): [name: string, value: string] | undefined {
+  let texts = 0;
+  let hits = 0;
+  let costUsd = 0;
+  const calls = new Set<object>();
+  for (const record of records) {
+    const { figures } = record;
+    texts += figures.texts;
+    hits += figures.hits;
+    costUsd += figures.costUsd;
+    for (const call of record.calls) calls.add(call);
+  }
+  if (texts === 0) return undefined;
+  return ['x-embedql-figures', `texts=${texts} hits=${hits} calls=${calls.size} cost=${costUsd}`];
 }

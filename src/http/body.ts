@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import type { RequestBuffer } from './memory.ts';
 import { HttpError } from './respond.ts';
@@ -7,10 +9,18 @@ import type { MountedRequest } from './route.ts';
 /** The client has gone before all of its body was here; nobody is left to be told. */
 export class BrokenOff extends Error {}
 
+/** How a body may be packed. */
+const unpackers: Readonly<Record<string, () => Readable & NodeJS.WritableStream>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+
 /**
- * Reads a body of JSON, of at most `limit` bytes. One that a parser in front of us has read is taken from
+ * Reads a body of JSON, of at most `limit` bytes once it is unpacked. One that a parser in front of us has read is taken from
  * `request.body`: as a value, as text or as bytes.
- * @throws HttpError 400 or 413, BrokenOff, EmbedQLError OVERLOADED where there is no room for it
+ * @throws HttpError 400, 413 or 415, BrokenOff, EmbedQLError OVERLOADED where there is no room for it
  */
 export async function readJson(
   request: MountedRequest,
@@ -71,33 +81,58 @@ function bodyLost(): HttpError {
 }
 
 /**
- * Reads a body of at most `limit` bytes.
+ * Reads a body of at most `limit` bytes, and counts them as they are unpacked.
  * @throws HttpError 413 as soon as that is known, EmbedQLError OVERLOADED where there is no room for it
  */
 async function readBody(request: IncomingMessage, limit: number, buffer: RequestBuffer): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
+  const unpacker = unpackerOf(request);
+  const source: Readable = unpacker ? request.pipe(unpacker) : request;
   const chunks: Buffer[] = [];
   let bytes = 0;
   // Events and not `for await`, which would cost every small body an iterator and some turns.
   await new Promise<void>((resolve, reject) => {
-    request.on('data', (chunk: Buffer) => {
+    const refuse = (error: unknown) => {
+      request.unpipe();
+      request.pause();
+      unpacker?.destroy();
+      reject(error);
+    };
+    source.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       try {
         if (bytes > limit) throw tooLarge();
         buffer.take(chunk.length);
         chunks.push(chunk);
       } catch (error) {
-        request.pause();
-        reject(error);
+        refuse(error);
       }
     });
-    request.once('end', resolve);
-    request.once('error', () => reject(new BrokenOff()));
+    source.once('end', resolve);
+    unpacker?.once('error', () => refuse(notPacked(request)));
+    request.once('error', () => refuse(new BrokenOff()));
     request.once('close', () => {
-      if (!request.complete) reject(new BrokenOff());
+      if (!request.complete) refuse(new BrokenOff());
     });
   });
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+function unpackerOf({ headers }: IncomingMessage): ReturnType<(typeof unpackers)[string]> | undefined {
+  const encoding = headers['content-encoding']?.trim().toLowerCase();
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return undefined;
+  if (Object.hasOwn(unpackers, encoding)) return unpackers[encoding]!();
+  const message =
+    'The content-encoding of the body is not known here; send gzip, deflate, br, or leave it out.';
+  throw new HttpError(415, badUserInput(message));
+}
+
+function notPacked({ headers }: IncomingMessage): HttpError {
+  const named = headers['content-encoding']?.trim().toLowerCase();
+  return new HttpError(
+    400,
+    badUserInput(`The body is not whole ${named}, as its content-encoding says it is.`),
+  );
 }
 
 /** The rest of a body may be under way; it is not read, so the connection ends with the answer. */

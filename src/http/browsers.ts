@@ -1,12 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** What a page of an allowed origin may send and read. */
+/** What a page of an allowed origin may do. */
 const allowed = {
-  'access-control-allow-methods': 'GET, POST, OPTIONS',
-  'access-control-allow-headers': 'authorization, content-type, x-request-id',
+  'access-control-allow-methods': 'GET, POST, PUT, DELETE, OPTIONS',
   'access-control-max-age': '600',
 };
-const exposed = 'x-request-id, x-embedql-figures, retry-after';
+/** What it may send where it does not ask. Clients add headers of their own, so what is asked for is allowed. */
+const usualHeaders = 'authorization, content-type, x-request-id';
+/** What it may read. */
+const exposed =
+  'x-request-id, x-embedql-figures, x-embedql-truncated, retry-after, retry-after-ms, x-should-retry, ' +
+  'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +
+  'x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens';
 
 /** What to do with a request of a web page. */
 export type CrossOriginVerdict = 'go on' | 'refuse' | 'answered';
@@ -20,16 +25,23 @@ export function createCrossOriginCheck(origins: readonly string[]) {
   const allowedOrigins = new Set(origins);
   return ({ headers, method }: IncomingMessage, response: ServerResponse): CrossOriginVerdict => {
     const { origin } = headers;
-    if (allowedOrigins.size > 0) response.setHeader('vary', 'origin');
+    if (allowedOrigins.size > 0) response.appendHeader('vary', 'origin');
     if (origin !== undefined && allowedOrigins.has(origin)) {
       response.setHeader('access-control-allow-origin', origin);
       response.setHeader('access-control-expose-headers', exposed);
       if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return 'go on';
-      response.writeHead(204, allowed).end();
+      response.appendHeader('vary', 'access-control-request-headers');
+      const asked = headers['access-control-request-headers'];
+      response.writeHead(204, { ...allowed, 'access-control-allow-headers': asked || usualHeaders }).end();
       return 'answered';
     }
     return isCrossOrigin(headers) ? 'refuse' : 'go on';
   };
+}
+
+/** The same for a connection that a page opens: a WebSocket has no preflight, and every page may try. */
+export function mayConnect({ headers }: IncomingMessage, origins: readonly string[]): boolean {
+  return (headers.origin !== undefined && origins.includes(headers.origin)) || !isCrossOrigin(headers);
 }
 
 function isCrossOrigin(headers: IncomingMessage['headers']): boolean {

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Authenticate, Identity } from '../admission/keys.ts';
-import { badUserInput, EmbedQLError, toEmbedQLError } from '../core/errors.ts';
+import {
+  badUserInput,
+  describeError,
+  EmbedQLError,
+  type NameOption,
+  toEmbedQLError,
+} from '../core/errors.ts';
 import type { Log } from '../core/surroundings.ts';
 import { BrokenOff } from './body.ts';
 import { createCrossOriginCheck, setSafeHeaders } from './browsers.ts';
@@ -28,6 +34,8 @@ export interface DispatchOptions {
   /** Milliseconds in which an answer has to be taken. */
   transferTimeoutMs: number;
   log: Log;
+  /** What operators call an option that a message advises to change. */
+  nameOption: NameOption;
 }
 
 /** A request listener of Node that fits into a chain of others (Express, connect). */
@@ -54,6 +62,14 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const outputs = new OutputBuffers();
   const inFlight = new Set<ServerResponse>();
   let closed = false;
+
+  /** Pages see no reason in a browser, so the log has it: once for each origin. */
+  const toldOrigins = new Set<string>();
+  const tellOrigin = (origin = 'unknown') => {
+    if (toldOrigins.has(origin) || toldOrigins.size >= maxToldOrigins) return;
+    toldOrigins.add(origin);
+    log.warn({ origin: origin.slice(0, 200) }, describeError(crossOrigin, options.nameOption));
+  };
 
   const routeOf = (path: string) =>
     byPath.get(path) ?? routes.find((one) => one.below && path.startsWith(`${one.path}/`));
@@ -129,7 +145,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
     const origin = checkOrigin(request, response);
     if (origin === 'answered') return;
-    if (origin === 'refuse') return turnAway(crossOrigin);
+    if (origin === 'refuse') {
+      tellOrigin(request.headers.origin);
+      return turnAway(crossOrigin);
+    }
     if (request.method === 'OPTIONS') return refuseMethod();
     const identity = authenticate(request.headers.authorization);
     if (!identity) {
@@ -167,6 +186,9 @@ function requestIdOf({ headers }: IncomingMessage): string {
 }
 
 const nobody: Identity = { role: 'client', key: 'anonymous' };
+
+/** Origins that the log names. Anybody can make up more. */
+const maxToldOrigins = 100;
 
 const crossOrigin = new EmbedQLError(
   'FORBIDDEN',

@@ -22,6 +22,27 @@ export function limitSlowReader(response: ServerResponse, transferTimeoutMs: num
   response.once('close', () => clearTimeout(timer));
 }
 
+/**
+ * Writes a piece of an answer, and waits until the client has room for the next; one who does not take it in time is cut
+ * off. Resolves when the response is closed, too.
+ */
+export function writeInTime(
+  response: ServerResponse,
+  piece: string | Uint8Array,
+  transferTimeoutMs: number,
+): Promise<void> {
+  if (response.closed || response.write(piece)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => response.destroy(), transferTimeoutMs);
+    const done = () => {
+      clearTimeout(timer);
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.once('drain', done).once('close', done);
+  });
+}
+
 const refusals: Record<string, readonly [status: number, message: string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time; send it again.'],
   HPE_HEADER_OVERFLOW: [431, 'The headers are too large; send fewer or shorter ones.'],

@@ -33,6 +33,12 @@ export interface AnswerLimits {
   readonly maxValues: number;
 }
 
+/** What the operations of one answer come to so far. */
+export interface AnswerUse {
+  bytes: number;
+  values: number;
+}
+
 /** Limits that let an operation of `maxTexts` fields through, each with all that there is to select. */
 export function answerLimits({
   maxAnswerBytes,
@@ -92,6 +98,7 @@ function add(to: Portion, from: Portion, times = 1): void {
  * lists will have, and how long its vectors are. Directives are not looked at, so that it may come to less.
  * @param scaleOf what is known of a root field, by its name in the answer
  * @param isSpliced whether vectors are written as float32; they are longer as doubles
+ * @param used by other operations of the same answer; what this one comes to is added
  * @throws EmbedQLError COST_LIMIT_EXCEEDED
  */
 export function checkAnswerSize(
@@ -99,13 +106,13 @@ export function checkAnswerSize(
   scaleOf: (responseKey: string) => FieldScale | undefined,
   limits: AnswerLimits,
   isSpliced: boolean,
+  used: AnswerUse = { bytes: 0, values: 0 },
 ): void {
   const operation = getOperationAST(document, operationName);
   const rootType = operation && schema.getRootType(operation.operation);
   if (!operation || !rootType) return;
   const reader = readerOf(schema, document);
-  let bytes = 0;
-  let values = 0;
+  let { bytes, values } = used;
   for (const field of reader.fieldsOf([operation.selectionSet], rootType)) {
     const { once, each } = reader.shapeOfField(field);
     const scale = scaleOf(field.responseKey) ?? plainScale;
@@ -114,6 +121,8 @@ export function checkAnswerSize(
     if (values > limits.maxValues) throw tooManyValues(limits.maxValues);
     if (bytes > limits.maxBytes) throw tooManyBytes(limits.maxBytes);
   }
+  used.bytes = bytes;
+  used.values = values;
 }
 
 function bytesOf(

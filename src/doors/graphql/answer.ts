@@ -3,39 +3,65 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 /** Media types of an answer that is whole (GraphQL over HTTP, "Media Types"). */
 export type AnswerType = 'application/json' | 'application/graphql-response+json';
 
-/** The forms of an answer, by what a client accepts. */
-export type Negotiated = AnswerType | 'stream' | undefined;
+/** Media type of an answer that comes piece by piece. */
+export type StreamType = 'text/event-stream' | 'multipart/mixed';
 
-/**
- * Which of our media types an `Accept` header asks for: the first that is listed. `stream` for those that are
- * answered piece by piece, undefined where there is none.
- */
-export function negotiate(accept = '*/*'): Negotiated {
+/** What a client takes, of what there is. */
+export interface Accepted {
+  whole?: AnswerType;
+  stream?: StreamType;
+  /** Whether it asks for a stream before it asks for a whole answer. */
+  streamFirst: boolean;
+}
+
+const anything: Accepted = { whole: 'application/json', stream: 'text/event-stream', streamFirst: false };
+const jsonAlone: Accepted = { whole: 'application/json', streamFirst: false };
+
+/** Which of our media types an `Accept` header asks for: of each sort the first that is listed. */
+export function negotiate(accept = '*/*'): Accepted {
   // What nearly everybody sends.
-  if (accept === '*/*' || accept === 'application/json') return 'application/json';
+  if (accept === '*/*' || accept.trim() === '') return anything;
+  if (accept === 'application/json') return jsonAlone;
+  const accepted: Accepted = { streamFirst: false };
+  const whole = (type: AnswerType) => {
+    accepted.whole ??= type;
+  };
+  const stream = (type: StreamType) => {
+    // Who lists multipart first does so for subscriptions; its clients read a query as plain JSON.
+    if (!accepted.stream && !accepted.whole) accepted.streamFirst = type === 'text/event-stream';
+    accepted.stream ??= type;
+  };
   for (const item of accept.toLowerCase().split(',')) {
     const [type, ...parameters] = item.split(';').map((part) => part.trim());
-    if (parameters.some((parameter) => /^charset=(?!"?utf-8"?$)/.test(parameter))) continue;
+    if (parameters.some((parameter) => /^charset=(?!"?utf-8"?$)|^q=0(\.0*)?$/.test(parameter))) continue;
     switch (type) {
       case '*/*':
+        whole('application/json');
+        accepted.stream ??= 'text/event-stream';
+        break;
       case 'application/*':
       case 'application/json':
-        return 'application/json';
+        whole('application/json');
+        break;
       case 'application/graphql-response+json':
-        return type;
+        whole(type);
+        break;
       case 'text/*':
       case 'text/event-stream':
+        stream('text/event-stream');
+        break;
       case 'multipart/*':
       case 'multipart/mixed':
-        return 'stream';
+        stream('multipart/mixed');
+        break;
     }
   }
-  return undefined;
+  return accepted;
 }
 
 interface HttpExtension {
   status?: number;
-  /** A status that GraphQL over HTTP requires, but not for `application/json`, whose clients expect 200. */
+  /** A status that GraphQL over HTTP wants, but not for `application/json`, whose clients expect 200. */
   spec?: boolean;
   headers?: Record<string, string>;
 }
@@ -61,6 +87,11 @@ export function headOf({ data, errors = [] }: ExecutionResult, type: AnswerType)
 
 function isInternal({ extensions }: GraphQLError): boolean {
   return extensions['code'] === 'INTERNAL_SERVER_ERROR';
+}
+
+/** A result as it is sent. */
+export function toSentResult({ data, errors }: ExecutionResult): object {
+  return { data, ...(errors ? { errors: errors.map(toSentError) } : {}) };
 }
 
 /** An error as it is sent: without what was meant for the HTTP answer alone. */

@@ -6,13 +6,13 @@ import {
   useExecutionCancellation,
   type YogaServerInstance,
 } from 'graphql-yoga';
+import type { Seat } from '../../admission/operation-list.ts';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
 import type { Caller } from '../../http/route.ts';
 import { plainForms, type VectorForms } from '../../wire/writer.ts';
 import type { OperationRecord } from '../operation-log.ts';
 import type { Services } from '../services.ts';
-import { answerLimits, checkAnswerSize, type FieldScale } from './answer-size.ts';
-import type { Finish } from './coded-error.ts';
+import { type AnswerUse, answerLimits, checkAnswerSize, type FieldScale } from './answer-size.ts';
 import type { Context } from './context.ts';
 import { certainRequests, type Foreseen, possibleRequests } from './foreseen.ts';
 import { OperationLoader } from './loader.ts';
@@ -20,8 +20,8 @@ import { boundedDocumentCache } from './plugins/document-cache.ts';
 import { limitsFor, parseWithin } from './plugins/document-limits.ts';
 import { inOrder } from './plugins/in-order.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
-import { useFinishedResults } from './plugins/use-finished-results.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
+import { useRootFieldAdvice } from './plugins/use-root-field-advice.ts';
 import { createSchema } from './schema/schema.ts';
 
 export const graphqlPath = '/graphql';
@@ -30,8 +30,12 @@ export const graphqlPath = '/graphql';
 export interface GraphQLCaller extends Caller {
   /** What is told of the operation; ended by whoever writes the answer. */
   record: OperationRecord;
-  /** Default: as values, for answers that Yoga writes. */
+  /** Default: as values, for answers that come piece by piece. */
   vectors?: VectorForms;
+  /** Where the operation is one of several that are admitted together. Default: it is alone. */
+  seat?: Seat;
+  /** What the other operations of the same answer come to. Default: there are none. */
+  answerUse?: AnswerUse;
 }
 
 export interface EngineOptions {
@@ -45,12 +49,14 @@ export interface EngineOptions {
 
 export interface Engine {
   readonly yoga: YogaServerInstance<GraphQLCaller, Context>;
+  /** Texts that one operation may ask for. */
+  readonly maxTexts: number;
   /** Whether an operation is answered piece by piece, whatever is accepted. */
   isSubscription(params: GraphQLParams): boolean;
 }
 
 /** Yoga, with everything that this server adds to it. */
-export function createEngine(services: Services, options: EngineOptions, finish: Finish): Engine {
+export function createEngine(services: Services, options: EngineOptions): Engine {
   const schema = createSchema();
   const gatherable = gatherableFields(schema);
   const limits = { ...limitsFor(options.maxTexts), isGathered: (field: string) => gatherable.has(field) };
@@ -70,9 +76,10 @@ export function createEngine(services: Services, options: EngineOptions, finish:
     parserAndValidationCache: documents,
     // Errors are coded once, where a result becomes an answer: see createFinish.
     maskedErrors: false,
-    context: ({ request, role, key, record, vectors = plainForms }) => {
+    context: ({ request, role, key, record, seat, vectors = plainForms }) => {
       const { admission, embedder } = services;
-      const operation = admission.begin({ key, signal: request.signal, trace: record.span.context });
+      const start = { signal: request.signal, trace: record.span.context };
+      const operation = seat ? seat.begin(start) : admission.begin({ key, ...start });
       const loader = new OperationLoader(embedder, operation, record);
       return { ...services, role, key, vectors, operation, record, loader };
     },
@@ -84,15 +91,16 @@ export function createEngine(services: Services, options: EngineOptions, finish:
           onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
             addValidationRule(NoSchemaIntrospectionCustomRule),
         },
+        useRootFieldAdvice: useRootFieldAdvice(),
         // Before useLookAhead: what that refuses ends the hooks of execution, and would have no name in the log.
         useOperationLog: useOperationLog(),
         // Before anything runs, and so before execution can be given up.
         useLookAhead: useLookAhead<Context, Foreseen>({
-          admit: (foreseen, { operation, vectors }, { foreseen: fields, unforeseen, args }) => {
+          admit: (foreseen, { operation, vectors, answerUse }, { foreseen: fields, unforeseen, args }) => {
             for (const { error } of unforeseen) if (isCostly(error)) operation.refuse(error);
             const scales = new Map(fields.map(({ responseKey, result }) => [responseKey, scaleOf(result)]));
             try {
-              checkAnswerSize(args, (key) => scales.get(key), answer, vectors !== plainForms);
+              checkAnswerSize(args, (key) => scales.get(key), answer, vectors !== plainForms, answerUse);
             } catch (error) {
               operation.refuse(toEmbedQLError(error));
             }
@@ -103,13 +111,12 @@ export function createEngine(services: Services, options: EngineOptions, finish:
         // Last, so that what is passed to the executor has the signal.
         useExecutionCancellation: useExecutionCancellation(),
       }),
-      // Hooks the writing of Yoga's answers; the handler does the same for those that it writes.
-      useFinishedResults(finish),
     ],
   });
 
   return {
     yoga,
+    maxTexts: options.maxTexts,
     isSubscription({ query, operationName }) {
       // Without the keyword there is none; with it, in a text perhaps, the parser knows.
       if (typeof query !== 'string' || !query.includes('subscription')) return false;

@@ -1,133 +1,195 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ExecutionResult, GraphQLError } from 'graphql';
-import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
-import { EmbedQLError } from '../../core/errors.ts';
+import type { GraphQLParams } from 'graphql-yoga';
+import { OperationList } from '../../admission/operation-list.ts';
+import { badUserInput, EmbedQLError } from '../../core/errors.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { BrokenOff, leaveUnread } from '../../http/body.ts';
 import { clientGone, HttpError, sendBytes, sendError } from '../../http/respond.ts';
 import type { Caller, Handler } from '../../http/route.ts';
 import { writeAnswer } from '../../wire/writer.ts';
+import { figuresHeader } from '../operation-log.ts';
 import type { Services } from '../services.ts';
-import { type AnswerType, headOf, negotiate, toSentError } from './answer.ts';
+import { type AnswerType, headOf, negotiate, type StreamType, toSentResult } from './answer.ts';
 import { createFinish, type Finish, graphqlErrors } from './coded-error.ts';
-import { createEngine, type Engine, type EngineOptions, type GraphQLCaller } from './engine.ts';
-import { checkVariables, readParams, readQueryString } from './params.ts';
+import { createEngine, type Engine, type EngineOptions } from './engine.ts';
+import { type BodyLimits, readParams, readQueryString } from './params.ts';
+import { notPersisted, PersistedQueries, type SharedDocuments } from './persisted-queries.ts';
+import { failed, runOperation, runWhole } from './run.ts';
+import { writeStream } from './streamed-answer.ts';
 import { wholeRequest } from './whole-request.ts';
 
-export interface GraphQLHandlerOptions extends EngineOptions {
-  /** Bytes of one request's body. */
-  maxBodyBytes: number;
+export interface GraphQLHandlerOptions extends EngineOptions, BodyLimits {
+  /** Milliseconds in which a piece of an answer has to be taken. */
+  transferTimeoutMs: number;
+}
+
+/** What every way to be answered has in common. */
+interface Door {
+  readonly engine: Engine;
+  readonly services: Services;
+  readonly options: GraphQLHandlerOptions;
+  readonly finish: Finish;
+  readonly persisted: PersistedQueries;
+}
+
+/** One request, and whoever sent it. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly caller: Caller;
 }
 
 /**
- * GraphQL over HTTP. Whole answers are read and written here, without the detour over Fetch's Request and Response,
- * and so that the bytes that a slow reader has not taken can be accounted for; answers that come piece by piece are
- * Yoga's. The engine is the same.
+ * GraphQL over HTTP. Requests are read and answers written here, without the detour over Fetch's Request and Response, and
+ * so that the bytes that a slow reader has not taken can be accounted for. The engine is Yoga's.
  */
-export function createGraphQLHandler(services: Services, options: GraphQLHandlerOptions, log: Log): Handler {
+export function createGraphQLHandler(
+  services: Services,
+  options: GraphQLHandlerOptions,
+  log: Log,
+  documents?: SharedDocuments,
+): Handler {
   const finish = createFinish(services.nameOption, log);
-  const engine = createEngine(services, options, finish);
+  const engine = createEngine(services, options);
   const shape = graphqlErrors(services.nameOption);
+  const door: Door = { engine, services, options, finish, persisted: new PersistedQueries(documents) };
   return async (request, response, caller) => {
     const accepted = negotiate(request.headers.accept);
     try {
-      if (request.method === 'HEAD') return await answerByYoga(engine, services, request, response, caller);
-      const isPost = request.method === 'POST';
-      const params = isPost
-        ? await readParams(request, options.maxBodyBytes, caller.buffer)
-        : readQueryString(request.url);
-      if (accepted === 'stream' || engine.isSubscription(params)) {
-        checkVariables(params.variables, options.maxTexts);
-        const read = isPost ? Object.assign(request, { body: params }) : request;
-        return await answerByYoga(engine, services, read, response, caller);
+      if (request.method === 'HEAD') throw new HttpError(405, badUserInput('Send one of GET, POST.'));
+      const sent =
+        request.method === 'POST'
+          ? await readParams(request, options, caller.buffer)
+          : readQueryString(request.url);
+      const exchange = { request, response, caller };
+      if (Array.isArray(sent)) {
+        if (!accepted.whole) throw notAcceptable('A list of operations', wholeTypes);
+        return await answerList(door, sent, accepted.whole, exchange);
       }
-      if (accepted === undefined) return void response.writeHead(406, { accept: answerTypes }).end();
-      const operation = { engine, services, finish, params, type: accepted, maxTexts: options.maxTexts };
-      await answerWhole(operation, request, response, caller);
+      const found = door.persisted.find(sent);
+      const params = found instanceof Promise ? await found : found;
+      const isSubscription = params !== undefined && engine.isSubscription(params);
+      const { whole, stream } = accepted;
+      if (stream && (isSubscription || accepted.streamFirst || !whole))
+        return await answerStream(door, params, stream, exchange);
+      if (isSubscription) throw notAcceptable('A subscription', streamTypes);
+      if (!whole) throw notAcceptable('An operation', `${wholeTypes} or ${streamTypes}`);
+      await answerWhole(door, params, whole, exchange);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       leaveUnread(request, response);
-      const type = accepted === 'application/graphql-response+json' ? accepted : 'application/json';
+      const type = accepted.whole ?? 'application/json';
       sendError(response, error, { shape, type });
     }
   };
 }
 
-const answerTypes = 'application/json, application/graphql-response+json';
+const wholeTypes = 'application/json or application/graphql-response+json';
+const streamTypes = 'text/event-stream or multipart/mixed';
 
-/** Piece by piece, or in a type that only Yoga writes. The operation is over when the response is. */
-async function answerByYoga(
-  { yoga }: Engine,
-  { operations }: Services,
-  request: IncomingMessage,
-  response: ServerResponse,
-  caller: Caller,
-): Promise<void> {
-  const record = operations.begin('graphql', caller);
-  response.once('close', () => record.end(!response.writableFinished));
-  await yoga(request, response, { ...caller, record });
+function notAcceptable(what: string, types: string): HttpError {
+  return new HttpError(406, badUserInput(`${what} is answered as ${types}; say one of them in "accept".`));
 }
 
-interface WholeOperation {
-  engine: Engine;
-  services: Services;
-  finish: Finish;
-  params: GraphQLParams;
-  type: AnswerType;
-  maxTexts: number;
+/** Piece by piece. The operation is over when the response is. */
+async function answerStream(
+  { engine, services, options, finish }: Door,
+  params: GraphQLParams | undefined,
+  type: StreamType,
+  { request, response, caller }: Exchange,
+): Promise<void> {
+  const { transferTimeoutMs } = options;
+  if (!params)
+    return writeStream(notPersisted, response, caller, {
+      type,
+      finish: (result) => result,
+      transferTimeoutMs,
+    });
+  const record = services.operations.begin('graphql', caller);
+  response.once('close', () => record.end(!response.writableFinished));
+  const gone = clientGone(response);
+  const outcome = await runOperation(engine, params, wholeRequest(request, gone), { ...caller, record });
+  await writeStream(outcome, response, caller, {
+    type,
+    finish: (result) => finish(result, record),
+    transferTimeoutMs,
+  });
 }
 
 async function answerWhole(
-  { engine, services, finish, params, type, maxTexts }: WholeOperation,
-  request: IncomingMessage,
-  response: ServerResponse,
-  caller: Caller,
+  { engine, services, finish }: Door,
+  params: GraphQLParams | undefined,
+  type: AnswerType,
+  { request, response, caller }: Exchange,
 ): Promise<void> {
+  if (!params)
+    return sendBytes(response, 200, `${type}; charset=utf-8`, JSON.stringify(toSentResult(notPersisted)), {
+      'cache-control': 'no-store',
+    });
   const record = services.operations.begin('graphql', caller);
   const gone = clientGone(response);
   const { head, body } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
-    const ran = await run(engine, params, maxTexts, wholeRequest(request, gone), {
-      ...caller,
-      record,
-      vectors,
-    });
+    const ran = await runWhole(engine, params, wholeRequest(request, gone), { ...caller, record, vectors });
     const result = finish(ran, record);
     record.end(gone.aborted);
     // Nobody is left to be answered.
     if (gone.aborted) throw new BrokenOff();
     record.tellFigures();
-    const { data, errors } = result;
-    return {
-      value: { data, ...(errors ? { errors: errors.map(toSentError) } : {}) },
-      head: headOf(result, type),
-    };
+    return { value: toSentResult(result), head: headOf(result, type) };
   });
   sendBytes(response, head.status, `${type}; charset=utf-8`, body, head.headers);
 }
 
-async function run(
-  { yoga }: Engine,
-  params: GraphQLParams,
-  maxTexts: number,
-  request: Request,
-  caller: GraphQLCaller,
-): Promise<ExecutionResult> {
-  try {
-    checkVariables(params.variables, maxTexts);
-    const result = await yoga.getResultForParams(
-      { params, request },
-      caller as Parameters<Engine['yoga']['getResultForParams']>[1],
+/** Operations of one request, side by side: their texts travel together, and each has its own result and line in the log. */
+async function answerList(
+  { engine, services, finish, persisted }: Door,
+  sent: readonly GraphQLParams[],
+  type: AnswerType,
+  { request, response, caller }: Exchange,
+): Promise<void> {
+  const gone = clientGone(response);
+  const together = wholeRequest(request, gone);
+  const shared = services.admission.begin({ key: caller.key, signal: gone });
+  const list = new OperationList(shared, sent.length);
+  const answerUse = { bytes: 0, values: 0 };
+  const { body } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
+    const answered = await Promise.all(
+      sent.map(async (one) => {
+        const seat = list.seat();
+        const found = await find(persisted, one);
+        if (!found) {
+          seat.leave();
+          return { value: toSentResult(notPersisted) };
+        }
+        const record = services.operations.begin('graphql', caller);
+        const ran =
+          'refusal' in found
+            ? failed(found.refusal)
+            : await runWhole(engine, found, together, { ...caller, record, vectors, seat, answerUse });
+        seat.leave();
+        const result = finish(ran, record);
+        record.end(gone.aborted);
+        return { value: toSentResult(result), record };
+      }),
     );
-    if (result && !isAsyncIterable(result)) return result;
-    return {
-      errors: [new GraphQLError('This operation is answered piece by piece; accept text/event-stream.')],
-    };
+    if (gone.aborted) throw new BrokenOff();
+    const figures = figuresHeader(answered.flatMap(({ record }) => record ?? []));
+    if (figures) caller.setHeader(...figures);
+    return { value: answered.map(({ value }) => value), head: undefined };
+  });
+  sendBytes(response, 200, `${type}; charset=utf-8`, body);
+}
+
+/** One of a list with its document; what is wrong with its hash is wrong with it alone. */
+async function find(
+  persisted: PersistedQueries,
+  params: GraphQLParams,
+): Promise<GraphQLParams | { refusal: EmbedQLError } | undefined> {
+  try {
+    return await persisted.find(params);
   } catch (error) {
-    return {
-      errors: [
-        error instanceof GraphQLError ? error : new GraphQLError('thrown', { originalError: error as Error }),
-      ],
-    };
+    if (error instanceof EmbedQLError) return { refusal: error };
+    throw error;
   }
 }
 
@@ -135,6 +197,7 @@ async function run(
 function isRefusal(error: unknown): error is EmbedQLError {
   if (error instanceof HttpError) return true;
   return (
-    error instanceof EmbedQLError && (error.code === 'OVERLOADED' || error.code === 'COST_LIMIT_EXCEEDED')
+    error instanceof EmbedQLError &&
+    (error.code === 'OVERLOADED' || error.code === 'COST_LIMIT_EXCEEDED' || error.code === 'BAD_USER_INPUT')
   );
 }

@@ -5,28 +5,56 @@ import { readJson } from '../../http/body.ts';
 import type { RequestBuffer } from '../../http/memory.ts';
 import { HttpError } from '../../http/respond.ts';
 
+/** What a body may be. */
+export interface BodyLimits {
+  /** In bytes, unpacked. */
+  maxBodyBytes: number;
+  /** Operations in a list; 1: none are taken in a list. */
+  operationBatch: number;
+}
+
 /**
- * Reads the body of a POST. Only JSON is taken: a form or plain text is what a page of another origin can send
- * without being asked.
- * @param limit in bytes
+ * Reads the body of a POST: an operation, or a list of them. Only JSON is taken: a form or plain text is what a page of
+ * another origin can send without being asked.
  * @throws HttpError 400, 413 or 415, EmbedQLError OVERLOADED
  */
 export async function readParams(
   request: IncomingMessage,
-  limit: number,
+  { maxBodyBytes, operationBatch }: BodyLimits,
   buffer: RequestBuffer,
-): Promise<GraphQLParams> {
+): Promise<GraphQLParams | GraphQLParams[]> {
   if (!/^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
     throw wrong(415, 'Send the operation as JSON, with "content-type: application/json".');
-  const params = await readJson(request, limit, buffer);
-  if (
-    typeof params !== 'object' ||
-    params === null ||
-    Array.isArray(params) ||
-    Object.keys(params).length === 0
-  )
+  const params = await readJson(request, maxBodyBytes, buffer);
+  if (isOperation(params)) return params;
+  if (!Array.isArray(params))
     throw wrong(400, 'The body is no operation; send a JSON object such as {"query": "{ __typename }"}.');
+  if (operationBatch === 1)
+    throw tooManyOperations(
+      'Lists of operations are turned off on this server; send one operation with an alias for each, or raise operationBatch.',
+    );
+  if (params.length > operationBatch)
+    throw tooManyOperations(
+      `The list has ${params.length} operations, and ${operationBatch} are taken at once; split it, or raise operationBatch.`,
+    );
+  if (params.length === 0) throw wrong(400, 'The list has no operation in it; send at least one.');
+  const wrongOne = params.findIndex((one) => !isOperation(one));
+  if (wrongOne >= 0)
+    throw wrong(
+      400,
+      `Entry ${wrongOne} of the list is no operation; send {"query": "{ __typename }"} there.`,
+    );
   return params;
+}
+
+function isOperation(params: unknown): params is GraphQLParams {
+  return (
+    typeof params === 'object' && params !== null && !Array.isArray(params) && Object.keys(params).length > 0
+  );
+}
+
+function tooManyOperations(message: string): HttpError {
+  return new HttpError(400, new EmbedQLError('BAD_USER_INPUT', message, { hint: 'operationBatch' }));
 }
 
 /** Reads the operation out of a query string. @throws HttpError 400 where what should be JSON is not */

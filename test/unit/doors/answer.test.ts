@@ -3,24 +3,33 @@ import { describe, expect, test } from 'vitest';
 import { headOf, negotiate } from '../../../src/doors/graphql/answer.ts';
 
 describe('what an Accept header asks for', () => {
+  const json = 'application/json';
   const graphql = 'application/graphql-response+json';
+  const sse = 'text/event-stream';
+  const multipart = 'multipart/mixed';
 
   test.each([
-    [undefined, 'application/json'],
-    ['*/*', 'application/json'],
-    ['application/json', 'application/json'],
-    [graphql, graphql],
-    [`${graphql}; charset=utf-8, application/json; q=0.9`, graphql],
-    ['application/json, text/event-stream', 'application/json'],
-    ['text/event-stream, application/json', 'stream'],
-    ['multipart/mixed; boundary="-"', 'stream'],
-    ['image/png, application/*', 'application/json'],
-    ['APPLICATION/JSON ; CHARSET="UTF-8"', 'application/json'],
-    ['application/json; charset=latin1', undefined],
-    ['text/html', undefined],
-    ['', undefined],
-  ])('%s: %s', (accept, type) => {
-    expect(negotiate(accept)).toBe(type);
+    [undefined, json, sse, false],
+    ['*/*', json, sse, false],
+    ['', json, sse, false],
+    [' ', json, sse, false],
+    [json, json, undefined, false],
+    [graphql, graphql, undefined, false],
+    [`${graphql}; charset=utf-8, application/json; q=0.9`, graphql, undefined, false],
+    ['application/json, text/event-stream', json, sse, false],
+    ['text/event-stream, application/json', json, sse, true],
+    ['multipart/mixed; boundary="-"', undefined, multipart, false],
+    // Apollo Client and gql for a subscription, urql for everything.
+    ['multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json', json, multipart, false],
+    [`${graphql}, application/graphql+json, ${json}, ${sse}, ${multipart}`, graphql, sse, false],
+    ['multipart/mixed, */*', json, multipart, false],
+    ['image/png, application/*', json, undefined, false],
+    ['APPLICATION/JSON ; CHARSET="UTF-8"', json, undefined, false],
+    ['application/json; charset=latin1', undefined, undefined, false],
+    ['application/json;q=0, text/event-stream;q=0.5', undefined, sse, true],
+    ['text/html', undefined, undefined, false],
+  ])('%s', (accept, whole, stream, streamFirst) => {
+    expect(negotiate(accept)).toEqual({ whole, stream, streamFirst });
   });
 });
 

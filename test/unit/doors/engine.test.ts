@@ -6,11 +6,11 @@ import { wholeRequest } from '../../../src/doors/graphql/whole-request.ts';
 import type { Services } from '../../../src/doors/services.ts';
 
 describe('whether an operation is answered piece by piece', () => {
-  const engine = createEngine(
-    {} as Services,
-    { introspection: true, maxTexts: 10, maxAnswerBytes: 1_000_000 },
-    (result) => result,
-  );
+  const engine = createEngine({} as Services, {
+    introspection: true,
+    maxTexts: 10,
+    maxAnswerBytes: 1_000_000,
+  });
 
   test.each([
     ['subscription { metricsUpdated { operations } }', undefined, true],
