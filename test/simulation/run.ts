@@ -78,9 +78,13 @@ async function runShares(from: number, count: number, workers: number): Promise<
         `--seeds=${Math.min(share, count - i * share)}`,
       ]);
       return new Promise<Tally>((resolve) => {
-        child.once('message', (tally) => resolve(tally as Tally));
+        let told = false;
+        child.once('message', (tally) => {
+          told = true;
+          resolve(tally as Tally);
+        });
         // It has said why.
-        child.once('exit', (code) => code !== 0 && process.exit(1));
+        child.once('exit', () => told || process.exit(1));
       });
     }),
   );
@@ -123,7 +127,7 @@ async function simulate(from: number, count: number): Promise<boolean> {
   const workers = Number(values.workers);
   const tally = workers > 1 ? await runShares(from, count, workers) : await runSeeds(from, count);
   if (process.send) {
-    process.send(tally);
+    process.send(tally, undefined, undefined, () => process.disconnect());
     return true;
   }
   const seconds = (performance.now() - started) / 1_000;
@@ -147,4 +151,3 @@ const passed =
     ? await simulate(Number(values.from), Number(values.seeds))
     : await replay(Number(values.seed));
 process.exitCode = passed ? 0 : 1;
-if (process.send) process.disconnect();
