@@ -8,7 +8,9 @@ import { build } from 'esbuild';
 const out = path.resolve(import.meta.dirname, '../dist/vendor');
 const entry = createRequire(import.meta.url).resolve('gpt-tokenizer/encoding/cl100k_base');
 const home = entry.slice(0, entry.indexOf('gpt-tokenizer') + 'gpt-tokenizer'.length);
-const contents = "export { countTokens, setMergeCacheSize } from 'gpt-tokenizer/encoding/cl100k_base';";
+const contents =
+  "export { countTokens, setMergeCacheSize } from 'gpt-tokenizer/encoding/cl100k_base';" +
+  "export { default as ranks } from 'gpt-tokenizer/bpeRanks/cl100k_base';";
 const { version } = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8'));
 const stamp = `${version}\n${contents}`;
 const stampFile = path.join(out, 'cl100k.version.txt');
@@ -29,4 +31,6 @@ await build({
 });
 mkdirSync(out, { recursive: true });
 copyFileSync(path.join(home, 'LICENSE'), path.join(out, 'cl100k.license.txt'));
+// What the tokens stand for, under the name that it has in the package, and out of the same megabyte.
+writeFileSync(path.join(out, 'cl100k-ranks.js'), "export { ranks as default } from './cl100k.js';\n");
 writeFileSync(stampFile, stamp);

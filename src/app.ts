@@ -22,9 +22,7 @@ import { graphqlErrors } from './doors/graphql/coded-error.ts';
 import { graphqlPath } from './doors/graphql/engine.ts';
 import { createGraphQLHandler } from './doors/graphql/handler.ts';
 import type { SharedDocuments } from './doors/graphql/persisted-queries.ts';
-import { createEmbeddingsHandler, embeddingsPath } from './doors/openai/embeddings.ts';
-import { openaiErrors } from './doors/openai/errors.ts';
-import { createModelsHandler, modelsPath } from './doors/openai/models.ts';
+import { openaiElsewhere, openaiRoutes } from './doors/openai/routes.ts';
 import { OperationLog } from './doors/operation-log.ts';
 import { dashboardRoutes } from './doors/pages/dashboard.ts';
 import { createGraphiQLPage } from './doors/pages/graphiql.ts';
@@ -159,20 +157,7 @@ export async function createApp({
       handle: createGraphQLHandler(services, config, log, documents),
     },
     ...dashboardRoutes(),
-    {
-      path: embeddingsPath,
-      methods: ['POST'],
-      guarded: true,
-      errors: openaiErrors(variableOf),
-      handle: createEmbeddingsHandler(services, config.maxBodyBytes, log),
-    },
-    {
-      path: modelsPath,
-      below: true,
-      guarded: true,
-      errors: openaiErrors(variableOf),
-      handle: createModelsHandler(services),
-    },
+    ...openaiRoutes(services, config.maxBodyBytes, log),
     { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
     { path: '/health', guarded: false, handle: health },
     {
@@ -183,6 +168,7 @@ export async function createApp({
   ];
   const dispatch = createDispatch({
     routes,
+    elsewhere: [openaiElsewhere(services)],
     basePath,
     errors,
     authenticate: createAuthenticate(config),
@@ -194,7 +180,7 @@ export async function createApp({
     nameOption: variableOf,
   });
 
-  const server = createHttpServer(dispatch.listener, config.transferTimeoutMs, errors);
+  const server = createHttpServer(dispatch.listener, config, errors);
   let address: string | undefined;
   let closing: Promise<void> | undefined;
 

@@ -3,7 +3,7 @@ import type { AdmissionEvents } from '../core/events.ts';
 import type { ModelRequest, Operation, Payer } from '../core/request.ts';
 import type { TraceContext } from '../core/tracing.ts';
 import { countTokens, mostTokens } from './count-tokens.ts';
-import type { KeyBudgets } from './key-budgets.ts';
+import type { KeyBudgets, MinuteBudget } from './key-budgets.ts';
 
 export interface AdmissionLimits {
   /** Texts that one operation may ask for. */
@@ -76,6 +76,11 @@ export class AdmittedOperation implements Operation {
     this.#limits = limits;
     this.#budgets = budgets;
     this.#events = events;
+  }
+
+  /** What is left to its key of the minute; undefined where that has no such limit. */
+  get minute(): MinuteBudget | undefined {
+    return this.#budgets.minute(this.payer.key);
   }
 
   /**

@@ -22,9 +22,26 @@ export interface KeyBudgetsOptions {
   onCharge: ChargeEvent;
 }
 
+/** The day's money of a key is spent: nothing helps before midnight, UTC. */
+export class SpentError extends EmbedQLError {
+  constructor(message: string) {
+    super('RATE_LIMITED', message, { retryable: true, retryAfterMs: untilMidnightMs() });
+  }
+}
+
+/** What is left to a key of its minute, in texts. */
+export interface MinuteBudget {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Milliseconds until all of it is there again. */
+  readonly resetMs: number;
+}
+
 interface Limiters {
   limit: KeyLimit;
   texts: RateLimiterAbstract | undefined;
+  /** What was left when it was last asked, and until when that holds. */
+  seen: { remaining: number; resetAt: number } | undefined;
   /** The connection that it was made for. */
   client: unknown;
 }
@@ -68,6 +85,18 @@ export class KeyBudgets {
     };
   }
 
+  /** What is left to a key of its minute, as it was when it last took something; undefined where that is not known. */
+  minute(key: string): MinuteBudget | undefined {
+    const { limit, seen } = this.#limiters.get(key) ?? {};
+    if (limit?.textsPerMinute === undefined || !seen) return undefined;
+    const resetMs = Math.max(0, seen.resetAt - Date.now());
+    return {
+      limit: limit.textsPerMinute,
+      remaining: resetMs > 0 ? seen.remaining : limit.textsPerMinute,
+      resetMs,
+    };
+  }
+
   /** Takes `texts` out of the minute's budget. @returns why they may not be had */
   async take(key: string, texts: number): Promise<EmbedQLError | undefined> {
     const limiters = this.#limitersOf(key);
@@ -79,11 +108,18 @@ export class KeyBudgets {
         'COST_LIMIT_EXCEEDED',
         `${texts} texts are more than the ${textsPerMinute} that the key ${key} may ask for in a minute; split them.`,
       );
+    const see = ({ consumedPoints, msBeforeNext }: RateLimiterRes, refused = 0) => {
+      limiters.seen = {
+        remaining: Math.max(0, textsPerMinute - (consumedPoints - refused)),
+        resetAt: Date.now() + msBeforeNext,
+      };
+    };
     try {
-      await limiter.consume(key, texts);
+      see(await limiter.consume(key, texts));
       return undefined;
     } catch (rejection) {
       if (rejection instanceof Error) throw rejection;
+      see(rejection as RateLimiterRes, texts);
       // What was refused is not counted, or somebody who asks again and again would never get anything.
       await limiter.reward(key, texts).catch(() => {});
       return limited(
@@ -111,9 +147,8 @@ export class KeyBudgets {
   async #hold(key: string, usdPerDay: number, asked: readonly Asked[]): Promise<void> {
     try {
       const hold = await this.#holdSomewhere(key, usdPerDay * nanosPerUsd, asked);
-      const refusal = limited(
+      const refusal = new SpentError(
         `The key ${key} has spent its ${usdPerDay} USD for the day, or what is left is less than this can cost; what is cached it still gets.`,
-        untilMidnightMs(),
       );
       for (const [i, { nanos, resolve, reject }] of asked.entries()) {
         if (i >= hold.granted) reject(refusal);
@@ -151,7 +186,7 @@ export class KeyBudgets {
     if (!limit) return undefined;
     const { textsPerMinute } = limit;
     const texts = textsPerMinute === undefined ? undefined : this.#limiter(textsPerMinute, client);
-    const limiters: Limiters = { limit, texts, client };
+    const limiters: Limiters = { limit, texts, client, seen: undefined };
     this.#limiters.set(key, limiters);
     return limiters;
   }

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { EmbedQLError } from '../core/errors.ts';
 
 /** What somebody may do by the key that they showed. */
 export type Role = 'client' | 'admin';
@@ -24,6 +25,24 @@ export interface Identity {
 /** Says what the one who shows this `Authorization` header may do; undefined: nothing. */
 export type Authenticate = (authorization: string | undefined) => Identity | undefined;
 
+/** Somebody showed a key that is none of this server's. */
+export class WrongKeyError extends EmbedQLError {
+  constructor() {
+    super(
+      'UNAUTHENTICATED',
+      "The API key that was sent is none of this server's; ask whoever runs it for one.",
+    );
+  }
+}
+
+/** Why somebody whom no key lets in is kept out. */
+export function keyRefusal(authorization: string | undefined): EmbedQLError {
+  if (bearer.test(authorization ?? '')) return new WrongKeyError();
+  return new EmbedQLError('UNAUTHENTICATED', 'An API key is required: send "Authorization: Bearer <key>".');
+}
+
+const bearer = /^Bearer +(\S+) *$/i;
+
 /**
  * Without any keys everybody is an admin. With API keys everybody must show one; admin keys alone are required
  * only for operations of admins. Compares digests in constant time, against every key.
@@ -36,7 +55,7 @@ export function createAuthenticate({ apiKeys, adminKeys }: Keys): Authenticate {
   const withApiKey: Role = admin.length > 0 ? 'client' : 'admin';
   return (authorization) => {
     if (api.length === 0 && admin.length === 0) return anonymous;
-    const [, key] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
+    const [, key] = bearer.exec(authorization ?? '') ?? [];
     if (key === undefined) return anonymous;
     const shown = digest(key);
     const adminName = find(shown, admin);

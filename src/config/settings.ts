@@ -140,6 +140,11 @@ export const variables = {
     wholeNumber(10, 'operations', 1, 100),
     'Operations of one HTTP request, sent as an array. They share the limits of one operation. `1` turns arrays off.',
   ],
+  keepAliveMs: [
+    'EMBEDQL_KEEP_ALIVE_MS',
+    wholeNumber(65_000, 'milliseconds', 1, 3_600_000),
+    'How long an idle connection is kept: longer than the load balancer in front keeps it, or that meets closed ones.',
+  ],
   transferTimeoutMs: [
     'EMBEDQL_TRANSFER_TIMEOUT_MS',
     wholeNumber(60_000, 'milliseconds', 1, 86_400_000),

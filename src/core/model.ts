@@ -35,6 +35,8 @@ export interface ModelSpec {
   readonly costPer1kTokens: number | null;
   /** Whether a prefix of the vector, re-normalised, is itself a good embedding (Matryoshka). */
   readonly supportsDimensions: boolean;
+  /** Whether its own service refuses a text that is over the limit; others cut it. Default: false. */
+  readonly refusesLongTexts?: boolean | undefined;
   readonly queryPrefix?: string | undefined;
   readonly documentPrefix?: string | undefined;
   /** Other names that clients may use for it. */

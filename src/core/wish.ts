@@ -50,10 +50,10 @@ export function readWish(options: EmbeddingOptions, catalogue: Catalogue): Embed
 }
 
 function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
-  if (dimensions === null || dimensions === undefined) return spec.dimension;
+  if (dimensions === null || dimensions === undefined || dimensions === spec.dimension) return spec.dimension;
   if (!spec.supportsDimensions) {
     throw badUserInput(
-      `${spec.name} has vectors of ${spec.dimension} numbers and none shorter; leave out dimensions.`,
+      `${spec.name} has vectors of ${spec.dimension} numbers and no others; leave out dimensions.`,
     );
   }
   if (dimensions < 1 || dimensions > spec.dimension) {

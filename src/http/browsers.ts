@@ -6,12 +6,12 @@ const allowed = {
   'access-control-max-age': '600',
 };
 /** What it may send where it does not ask. Clients add headers of their own, so what is asked for is allowed. */
-const usualHeaders = 'authorization, content-type, x-request-id';
+const usualHeaders = ['authorization', 'content-type', 'x-request-id'];
 /** What it may read. */
 const exposed =
   'x-request-id, x-embedql-figures, x-embedql-truncated, retry-after, retry-after-ms, x-should-retry, ' +
-  'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +
-  'x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens';
+  'openai-processing-ms, openai-version, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, ' +
+  'x-ratelimit-reset-requests';
 
 /** What to do with a request of a web page. */
 export type CrossOriginVerdict = 'go on' | 'refuse' | 'answered';
@@ -32,7 +32,7 @@ export function createCrossOriginCheck(origins: readonly string[]) {
       if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return 'go on';
       response.appendHeader('vary', 'access-control-request-headers');
       const asked = headers['access-control-request-headers'];
-      response.writeHead(204, { ...allowed, 'access-control-allow-headers': asked || usualHeaders }).end();
+      response.writeHead(204, { ...allowed, 'access-control-allow-headers': headersAskedFor(asked) }).end();
       return 'answered';
     }
     return isCrossOrigin(headers) ? 'refuse' : 'go on';
@@ -42,6 +42,13 @@ export function createCrossOriginCheck(origins: readonly string[]) {
 /** The same for a connection that a page opens: a WebSocket has no preflight, and every page may try. */
 export function mayConnect({ headers }: IncomingMessage, origins: readonly string[]): boolean {
   return (headers.origin !== undefined && origins.includes(headers.origin)) || !isCrossOrigin(headers);
+}
+
+/** An allowed page may send any header: each client has some of its own. What is no list of names is not repeated. */
+function headersAskedFor(asked: string | undefined): string {
+  const names = (asked ?? '').split(',').map((name) => name.trim().toLowerCase());
+  const isList = names.length <= 100 && names.every((name) => /^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name));
+  return [...new Set([...usualHeaders, ...(isList ? names : [])])].join(', ');
 }
 
 function isCrossOrigin(headers: IncomingMessage['headers']): boolean {

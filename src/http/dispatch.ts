@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Authenticate, Identity } from '../admission/keys.ts';
+import { type Authenticate, type Identity, keyRefusal } from '../admission/keys.ts';
 import {
   badUserInput,
   describeError,
@@ -18,8 +18,18 @@ import { type ErrorShape, HttpError, sendError } from './respond.ts';
 import type { Caller, MountedRequest, Route } from './route.ts';
 import { limitSlowReader } from './slow-clients.ts';
 
+/** Paths that are none of a server's, but where the clients of a door look for something. */
+export interface Elsewhere {
+  below: readonly string[];
+  /** How they read errors. */
+  errors: ErrorShape;
+  message: string;
+}
+
 export interface DispatchOptions {
   routes: readonly Route[];
+  /** How it is said that there is nothing; elsewhere it is said in the shape of `errors`. */
+  elsewhere?: readonly Elsewhere[];
   /** What stands in front of every path, such as `/ai`; empty for nothing. */
   basePath: string;
   /** How errors are told where no route has a shape of its own. */
@@ -56,7 +66,10 @@ export interface Dispatch {
 /** From a request to the route that answers it, past everything that may turn it away. Knows nothing of sockets. */
 export function createDispatch(options: DispatchOptions): Dispatch {
   const { routes, basePath, authenticate, transferTimeoutMs, log } = options;
-  const byPath = new Map(routes.map((route) => [route.path, route]));
+  const paths = routes.flatMap((route) =>
+    [route.path, ...(route.aliases ?? [])].map((path) => ({ path, route })),
+  );
+  const byPath = new Map(paths.map(({ path, route }) => [path, route]));
   const checkOrigin = createCrossOriginCheck(options.corsOrigins);
   const buffers = new Buffers(options.maxBufferedBytes);
   const outputs = new OutputBuffers();
@@ -72,7 +85,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   };
 
   const routeOf = (path: string) =>
-    byPath.get(path) ?? routes.find((one) => one.below && path.startsWith(`${one.path}/`));
+    byPath.get(path) ?? paths.find((one) => one.route.below && path.startsWith(`${one.path}/`))?.route;
+  const elsewhereOf = (path: string) =>
+    options.elsewhere?.find(({ below }) => below.some((one) => path === one || path.startsWith(`${one}/`)));
 
   const listener: RequestListener = (request, response, next) => {
     const place = placeOf(request, basePath);
@@ -114,8 +129,14 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const requestId = requestIdOf(request);
     response.setHeader('x-request-id', requestId);
     setSafeHeaders(response);
-    if (!place || !route)
-      return sendError(response, notFound(routes, place?.prefix ?? basePath), { shape: options.errors });
+    if (!place || !route) {
+      // So that a page of an allowed origin can read what is said.
+      if (checkOrigin(request, response) === 'answered') return;
+      const elsewhere = place && elsewhereOf(place.path);
+      if (elsewhere) return sendError(response, nothingHere(elsewhere.message), { shape: elsewhere.errors });
+      const found = notFound(routes, place?.prefix ?? basePath);
+      return sendError(response, found, { shape: options.errors });
+    }
     const caller = (identity: Identity): Caller => ({
       ...identity,
       requestId,
@@ -136,7 +157,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const isAllowed = methods.includes(request.method ?? '');
     const refuseMethod = () => {
       response.setHeader('allow', methods.join(', '));
-      turnAway(new HttpError(405, badUserInput(`Send one of ${methods.join(', ')}.`)));
+      turnAway(new HttpError(405, badUserInput(`This path takes ${methods.join(', ')} only.`)));
     };
     if (place.path === '' && isAllowed)
       return void response.writeHead(308, { location: withSlash(place) }).end();
@@ -153,7 +174,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const identity = authenticate(request.headers.authorization);
     if (!identity) {
       response.setHeader('www-authenticate', 'Bearer realm="embedql"');
-      return turnAway(keyRequired);
+      return turnAway(keyRefusal(request.headers.authorization));
     }
     if (!isAllowed) return refuseMethod();
     if (buffers.full) return turnAway(tooMuchBuffered);
@@ -204,16 +225,15 @@ function answerTooLarge(allowed: number): EmbedQLError {
   );
 }
 
-const keyRequired = new EmbedQLError(
-  'UNAUTHENTICATED',
-  'An API key is required: send "Authorization: Bearer <key>".',
-);
-
 const shutDown = new EmbedQLError('OVERLOADED', 'This server has been shut down; ask another one.', {
   retryAfterMs: 1_000,
 });
 
 function notFound(routes: readonly Route[], prefix: string): HttpError {
   const paths = routes.filter(({ path }) => !path.includes('.')).map(({ path }) => prefix + path);
-  return new HttpError(404, badUserInput(`There is nothing here; try one of ${paths.join(', ')}.`));
+  return nothingHere(`There is nothing here; try one of ${paths.join(', ')}.`);
+}
+
+function nothingHere(message: string): HttpError {
+  return new HttpError(404, badUserInput(message));
 }

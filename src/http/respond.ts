@@ -45,6 +45,8 @@ export interface ErrorShape {
   body(error: EmbedQLError, status: number): unknown;
   /** The status, where these clients need another than `errorKinds` has. */
   statusOf?(error: EmbedQLError): number | undefined;
+  /** What these clients look for in the head, beside `retry-after`. */
+  headers?(error: EmbedQLError): Headers;
 }
 
 export interface ErrorOptions {
@@ -62,7 +64,7 @@ function errorAnswer(error: EmbedQLError, { shape, status, type = 'application/j
   return {
     status: sent,
     type: `${type}; charset=utf-8`,
-    headers: retryAfter(error),
+    headers: { ...retryAfter(error), ...shape.headers?.(error) },
     body: JSON.stringify(shape.body(error, sent)),
   };
 }

@@ -34,6 +34,8 @@ export type Handler = (
 
 export interface Route {
   path: string;
+  /** Other paths that it answers at, which nobody is told of. */
+  aliases?: readonly string[];
   handle: Handler;
   /** Default: GET and HEAD. */
   methods?: readonly string[];

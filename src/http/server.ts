@@ -15,16 +15,17 @@ export interface HttpServer {
 
 /**
  * A server of our own around a listener: what concerns connections and not requests.
- * @param transferTimeoutMs milliseconds in which a request has to arrive
+ * @param times milliseconds in which a request has to arrive, and that an idle connection is kept
  * @param errors the shape of what tells a client that it sent no request
  */
 export function createHttpServer(
   listener: RequestListener,
-  transferTimeoutMs: number,
+  { transferTimeoutMs, keepAliveMs }: { transferTimeoutMs: number; keepAliveMs: number },
   errors: ErrorShape,
 ): HttpServer {
   let closing = false;
-  const server = createServer({ connectionsCheckingInterval: checkMs }, (request, response) => {
+  const options = { connectionsCheckingInterval: checkMs, keepAliveTimeout: keepAliveMs };
+  const server = createServer(options, (request, response) => {
     // Somebody who keeps the connection would otherwise go on using it.
     if (closing) response.setHeader('connection', 'close');
     listener(request, response);

@@ -90,7 +90,7 @@ export interface OpenAIModelOptions extends ModelOptions {
 export function openai(name: string, options?: OpenAIModelOptions): ModelDefinition {
   const where = 'openai()';
   const given = checkOptions(where, options, [...modelOptions, 'apiKey', 'baseUrl']);
-  const { apiKey, baseUrl = process.env['OPENAI_BASE_URL'] || undefined, ...more } = given;
+  const { apiKey, baseUrl = process.env['OPENAI_BASE_URL']?.trim() || undefined, ...more } = given;
   // The name that messages call the key by is where the caller can change it.
   const apiKeyEnv = 'apiKey' in given ? 'apiKey' : 'OPENAI_API_KEY';
   return {

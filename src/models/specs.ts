@@ -30,7 +30,11 @@ export function modelSpecs(
   const specs = [...known.filter(({ name }) => !more.some((spec) => spec.name === name)), ...more];
   return specs.map((spec) => {
     const provider = providers.find(({ name }) => name === spec.provider);
-    return provider?.aliases ? { ...spec, aliases: provider.aliases(spec.name) } : spec;
+    return {
+      ...spec,
+      ...(provider?.aliases ? { aliases: provider.aliases(spec.name) } : {}),
+      ...(provider?.refusesLongTexts?.(spec.options ?? {}) ? { refusesLongTexts: true } : {}),
+    };
   });
 }
 

@@ -108,6 +108,11 @@ export interface Provider<Options = unknown> {
   readonly options?: OptionReaders<Options>;
   /** Models that are there without a models file: entries like those in it, without `provider`. */
   readonly models?: ReadonlyArray<Readonly<Record<string, unknown>>>;
+  /**
+   * Whether the service behind these options refuses a text over the limit, as OpenAI does; OpenAI's clients then meet the
+   * same here. Default: it cuts.
+   */
+  refusesLongTexts?(options: Options): boolean;
   /** Other names under which clients may know a model. */
   aliases?(name: string): readonly string[];
   /** Opens a model without asking anything of the network or the disk; that waits for the first use. */

@@ -321,10 +321,13 @@ describe('an answer that cannot be trusted is not used, not cached, and not paid
       /numbered/,
     ],
     [
-      'no index',
-      answering((data) => data.map(({ embedding }) => ({ embedding }))),
-      /not an embeddings answer/,
+      'an index for some of them',
+      answering((data) =>
+        data.map(({ embedding, index }, i) => (i === 0 ? { embedding } : { embedding, index })),
+      ),
+      /numbered its vectors wrongly/,
     ],
+    ['null for every text', answering((data) => data.map(() => null)), /not a number, or none/],
     [
       'another dimension',
       answering((data) => data.map((one) => ({ ...one, embedding: [1, 2, 3] }))),
@@ -335,7 +338,7 @@ describe('an answer that cannot be trusted is not used, not cached, and not paid
       answering((data) =>
         data.map((one) => ({ ...one, embedding: [null, ...(one.embedding as number[]).slice(1)] })),
       ),
-      /not an embeddings answer/,
+      /not a number/,
     ],
     [
       'NaN in base64',

@@ -90,10 +90,8 @@ describe('the official SDK, unchanged', () => {
   });
 
   test.each([
-    ['an empty text', { input: ['a', ' '] }, 400, 'bad_user_input', 'input'],
+    ['an empty text', { input: ['a', ''] }, 400, 'bad_user_input', 'input[1]'],
     ['no texts', { input: [] }, 400, 'bad_user_input', 'input'],
-    ['tokens', { input: [1, 2, 3] }, 400, 'bad_user_input', 'input'],
-    ['lists of tokens', { input: [[1], [2, 3]] }, 400, 'bad_user_input', 'input'],
     ['an unknown model', { model: 'nope', input: 'a' }, 404, 'model_not_found', null],
     [
       'dimensions that cannot be',
@@ -102,18 +100,12 @@ describe('the official SDK, unchanged', () => {
       'bad_user_input',
       null,
     ],
-    ['a text that is too long', { input: 'word '.repeat(9_000) }, 400, 'text_too_long', null],
-    ['a refused text', { input: ['fine', '☠'] }, 400, 'provider_error', null],
+    ['a text that is too long', { input: 'word '.repeat(9_000) }, 400, 'text_too_long', 'input'],
+    ['a refused text', { input: ['fine', '☠'] }, 400, 'provider_error', 'input[1]'],
     ['another encoding', { input: 'a', encoding_format: 'hex' }, 400, 'bad_user_input', 'encoding_format'],
   ])("%s is an error in OpenAI's shape", async (_name, body, status, code, param) => {
     const request = client.embeddings.create({ model, ...body } as OpenAI.EmbeddingCreateParams);
     await expect(request).rejects.toMatchObject({ status, code, param, type: 'invalid_request_error' });
-  });
-
-  test('tokens are explained', async () => {
-    await expect(client.embeddings.create({ model, input: [[1, 2]] })).rejects.toThrow(
-      /send the text itself/,
-    );
   });
 
   test('a provider in trouble is told with a status that clients understand', async () => {

@@ -1,29 +1,20 @@
-import { z } from 'zod';
-import type { AdmittedOperation } from '../../admission/admission.ts';
-import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import type { Catalogue } from '../../core/catalogue.ts';
+import { EmbedQLError, InputRefusedError, toEmbedQLError } from '../../core/errors.ts';
+import type { EmbeddingModel } from '../../core/model.ts';
 import type { Answer, EmbedRequest } from '../../core/request.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { shortenVector } from '../../core/vectors.ts';
-import { isEmptyText, readWish } from '../../core/wish.ts';
+import { readWish } from '../../core/wish.ts';
 import { BrokenOff, leaveUnread, readJson } from '../../http/body.ts';
 import { clientGone, sendBytes, sendError } from '../../http/respond.ts';
 import type { Handler } from '../../http/route.ts';
 import { writeAnswer } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
-import { openaiErrors, WrongParameter } from './errors.ts';
-
-/** What `POST /v1/embeddings` takes (OpenAI's API reference). Unknown members are passed over, as OpenAI does. */
-const bodySchema = z.object({
-  model: z.string().optional(),
-  input: z.union([z.string(), z.array(z.string()).min(1)], {
-    error: ({ input }) =>
-      Array.isArray(input) && input.flat().every((item) => typeof item === 'number') && input.length > 0
-        ? 'input is a list of tokens, whose meaning depends on a tokenizer; send the text itself'
-        : 'input must be a text or a list of texts',
-  }),
-  encoding_format: z.enum(['float', 'base64']).default('float'),
-  dimensions: z.int().nullish(),
-});
+import { modelNamed, notAvailable } from './availability.ts';
+import { type EmbeddingsBody, type EmbeddingsInput, readBody } from './body.ts';
+import { openaiErrors, ParameterError } from './errors.ts';
+import { setFacts } from './headers.ts';
+import { decodeTokenLists } from './token-lists.ts';
 
 export const embeddingsPath = '/v1/embeddings';
 
@@ -34,24 +25,35 @@ export const embeddingsPath = '/v1/embeddings';
 export function createEmbeddingsHandler(services: Services, maxBodyBytes: number, log: Log): Handler {
   const shape = openaiErrors(services.nameOption);
   return async (request, response, caller) => {
+    const started = performance.now();
     const record = services.operations.begin('embeddings', caller);
     record.describe({ type: 'embeddings', operation: embeddingsPath });
     const signal = clientGone(response);
+    const operation = services.admission.begin({ key: caller.key, signal, trace: record.span.context });
     try {
-      const operation = services.admission.begin({ key: caller.key, signal, trace: record.span.context });
       const body = await readJson(request, maxBodyBytes, caller.buffer);
-      const { wish, encoding } = read(body, operation, services);
-      checkAnswerSize(wish, encoding, services.limits.maxAnswerBytes);
-      await operation.admitAnnounced(wish.requests);
-      const answers = await services.embedder.embedMany(wish.requests, operation);
+      const asked = await readRequests(readBody(body, operation), services, {
+        maxCharacters: maxBodyBytes,
+        hold: (bytes) => caller.buffer.take(bytes),
+      });
+      checkAnswerSize(asked, services.limits.maxAnswerBytes);
+      await operation.admitAnnounced(asked.requests);
+      const answers = await services.embedder.embedMany(asked.requests, operation);
       record.answered(answers);
-      const failure = answers.find((answer) => answer instanceof Error);
-      if (failure) throw failure;
+      const failed = answers.findIndex((answer) => answer instanceof Error);
+      if (failed >= 0) throw explain(answers[failed] as EmbedQLError, asked, failed, services.catalogue);
       record.tellFigures();
+      const cut = answers.filter((answer) => (answer as Answer).truncated).length;
+      if (cut > 0) caller.setHeader('x-embedql-truncated', String(cut));
       const { body: answer } = await writeAnswer(services.encoded, caller.allocate, (vectors) => ({
-        value: listOf(answers as Answer[], wish, encoding === 'base64' ? vectors.base64 : vectors.numbers),
+        value: listOf(
+          answers as Answer[],
+          asked,
+          asked.encoding === 'base64' ? vectors.base64 : vectors.numbers,
+        ),
         head: undefined,
       }));
+      setFacts(response, { started, minute: operation.minute });
       sendBytes(response, 200, 'application/json; charset=utf-8', answer);
     } catch (error) {
       if (error instanceof BrokenOff) throw error;
@@ -59,6 +61,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       const shown = toEmbedQLError(error);
       record.failed(shown.code);
       if (shown !== error) log.error({ err: error, path: embeddingsPath }, 'internal error');
+      setFacts(response, { started, minute: operation.minute });
       sendError(response, shown, { shape });
     } finally {
       record.end(signal.aborted);
@@ -66,42 +69,92 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
   };
 }
 
-interface Wish {
+interface Asked {
   requests: EmbedRequest[];
-  model: string;
+  model: EmbeddingModel;
   dimension: number;
+  encoding: EmbeddingsBody['encoding'];
+  placeOf: EmbeddingsInput['placeOf'];
 }
 
-function read(
-  body: unknown,
-  operation: AdmittedOperation,
-  services: Services,
-): { wish: Wish; encoding: 'float' | 'base64' } {
-  // Before anything looks at each of them.
-  const { input: raw } = (body ?? {}) as { input?: unknown };
-  operation.announce(Array.isArray(raw) ? raw.length : 1);
-  const parsed = bodySchema.safeParse(body);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new WrongParameter(String(issue!.path[0] ?? ''), issue!.message);
-  }
-  const { model: name, input, encoding_format: encoding, dimensions } = parsed.data;
-  const texts = typeof input === 'string' ? [input] : input;
-  const empty = texts.findIndex(isEmptyText);
-  if (empty >= 0) throw new WrongParameter('input', `input[${empty}] is empty; give it something to embed.`);
-  const { model, dimension, request } = readWish(
-    { model: name, dimensions, useCache: true, truncate: false },
-    services.catalogue,
+/** Room for the texts that tokens stand for. */
+interface TextRoom {
+  maxCharacters: number;
+  /** Accounts for bytes. @throws EmbedQLError OVERLOADED */
+  hold(bytes: number): void;
+}
+
+async function readRequests(
+  { model: name, input, encoding, dimensions, truncate, kind }: EmbeddingsBody,
+  { catalogue }: Services,
+  room: TextRoom,
+): Promise<Asked> {
+  const model = modelNamed(name, catalogue);
+  const { dimension, request } = readWish(
+    {
+      model: model.spec.name,
+      dimensions,
+      useCache: true,
+      truncate: truncate ?? !model.spec.refusesLongTexts,
+    },
+    catalogue,
   );
-  const requests = texts.map((text) => request(text, 'doc'));
-  return { wish: { requests, model: model.spec.name, dimension }, encoding };
+  const texts = await textsOf(input, room);
+  return {
+    requests: texts.map((text) => request(text, kind)),
+    model,
+    dimension,
+    encoding,
+    placeOf: input.placeOf,
+  };
+}
+
+/** A text of white space is one here: clients of OpenAI, which refuses empty texts, send it for an empty document. */
+async function textsOf({ items, placeOf }: EmbeddingsInput, room: TextRoom): Promise<readonly string[]> {
+  if (hasTokens(items)) {
+    const texts = await decodeTokenLists(items, { limit: room.maxCharacters, placeOf });
+    room.hold(texts.reduce((sum, text) => sum + text.length, 0));
+    return texts;
+  }
+  const empty = items.indexOf('');
+  if (empty < 0) return items;
+  const place = placeOf(empty);
+  throw new ParameterError(place, `${place} is empty; give it something to embed.`);
+}
+
+function hasTokens(items: EmbeddingsInput['items']): items is ReadonlyArray<readonly number[]> {
+  return typeof items[0] === 'object';
+}
+
+/** Why a text failed, as somebody can use it who speaks to OpenAI: which text that is, and what else there is to ask. */
+function explain(
+  error: EmbedQLError,
+  { model, placeOf }: Asked,
+  index: number,
+  catalogue: Catalogue,
+): EmbedQLError {
+  const place = placeOf(index);
+  if (error.code === 'PROVIDER_NOT_CONFIGURED') return notAvailable(model, catalogue, error.code);
+  if (error.code === 'TEXT_TOO_LONG') {
+    const { name, maxInputTokens } = model.spec;
+    // The words in the middle are OpenAI's, by which its clients know this error.
+    return new ParameterError(
+      place,
+      `${place} is too long for ${name}: this model's maximum context length is ${maxInputTokens} tokens; shorten it, or ` +
+        'pass truncate: true to have it cut.',
+      error.code,
+    );
+  }
+  if (error instanceof InputRefusedError)
+    return new ParameterError(place, `${place}: ${error.message}`, error.code);
+  return error;
 }
 
 /** Bytes of one number in the answer, as text or as base64. */
 const bytesOfNumber = { float: 14, base64: 16 / 3 };
 
 /** @throws EmbedQLError COST_LIMIT_EXCEEDED before anything is computed for an answer that could not be sent */
-function checkAnswerSize({ requests, dimension }: Wish, encoding: 'float' | 'base64', most: number): void {
+function checkAnswerSize({ requests, dimension, encoding }: Asked, most: number): void {
   const bytes = requests.length * (dimension * bytesOfNumber[encoding] + 64);
   if (bytes <= most) return;
   throw new EmbedQLError(
@@ -113,7 +166,7 @@ function checkAnswerSize({ requests, dimension }: Wish, encoding: 'float' | 'bas
 
 function listOf(
   answers: readonly Answer[],
-  { model, dimension }: Wish,
+  { model, dimension }: Asked,
   form: (vector: Float32Array) => unknown,
 ) {
   const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
@@ -124,7 +177,7 @@ function listOf(
       index,
       embedding: form(shortenVector(vector, dimension)),
     })),
-    model,
+    model: model.spec.name,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
   };
 }

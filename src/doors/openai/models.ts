@@ -3,32 +3,46 @@ import type { EmbeddingModel } from '../../core/model.ts';
 import { sendError, sendJson } from '../../http/respond.ts';
 import type { Handler } from '../../http/route.ts';
 import type { Services } from '../services.ts';
+import { availableModels, modelNamed, notAvailable } from './availability.ts';
 import { openaiErrors } from './errors.ts';
+import { setFacts } from './headers.ts';
 
 export const modelsPath = '/v1/models';
 
-/** `GET /v1/models` and `GET /v1/models/<name>`: those that can be asked. */
+/** `GET /v1/models` and `GET /v1/models/<name>`: those that can be asked. A name may have slashes in it. */
 export function createModelsHandler({ catalogue, nameOption }: Services): Handler {
   const shape = openaiErrors(nameOption);
   return (_request, response, { path }) => {
-    if (path === modelsPath) {
-      const available = catalogue.all().filter((model) => model.status().available);
-      return sendJson(response, 200, { object: 'list', data: available.map(describe) });
-    }
+    const started = performance.now();
     try {
-      sendJson(response, 200, describe(catalogue.get(decoded(path.slice(modelsPath.length + 1)))));
+      const name = nameIn(path);
+      const answer =
+        name === ''
+          ? { object: 'list', data: availableModels(catalogue).map(describe) }
+          : describe(find(name));
+      setFacts(response, { started });
+      sendJson(response, 200, answer);
     } catch (error) {
+      setFacts(response, { started });
       sendError(response, toEmbedQLError(error), { shape });
     }
   };
+
+  function find(name: string): EmbeddingModel {
+    const model = modelNamed(name, catalogue);
+    if (model.status().available) return model;
+    throw notAvailable(model, catalogue, 'MODEL_NOT_FOUND');
+  }
 }
 
-function decoded(name: string): string {
+/** What follows `/models/` in a path, without the slashes around it. */
+function nameIn(path: string): string {
+  const encoded = path.slice(path.indexOf('/models') + '/models'.length).replace(/^\/+|\/+$/g, '');
   try {
-    return decodeURIComponent(name);
+    return decodeURIComponent(encoded);
   } catch {
     // No model has a name that cannot be read.
-    return name;
+    return encoded;
   }
 }
 

@@ -16,5 +16,6 @@ export const openai: Provider<OpenAIOptions> = {
     baseUrl: z.url({ protocol: /^https?$/ }).optional(),
     apiKeyEnv: z.string().min(1).optional(),
   },
+  refusesLongTexts: ({ baseUrl }) => baseUrl === undefined,
   open: (spec, context) => new OpenAIModel(spec, context),
 };

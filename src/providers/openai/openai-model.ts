@@ -3,7 +3,7 @@ import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel, ProviderSpec } from '../provider.ts';
 import { describeFailure } from './failures.ts';
-import { keyVariable, type OpenAIOptions } from './options.ts';
+import { keyVariable, type OpenAIOptions, readEndpoint } from './options.ts';
 import { readResponse } from './response.ts';
 import { apportion, countEach, cutEachToTokens, loadEncoding } from './tokens.ts';
 
@@ -20,11 +20,13 @@ export class OpenAIModel implements ProviderModel {
     this.spec = spec;
     this.#context = context;
     this.#keyVariable = keyVariable(spec.options);
-    const key = this.#keyVariable === undefined ? 'none' : context.env[this.#keyVariable];
+    const key = this.#keyVariable === undefined ? 'none' : context.env[this.#keyVariable]?.trim();
     if (!key) return;
+    const endpoint = readEndpoint(spec.options.baseUrl ?? context.env['OPENAI_BASE_URL']);
     this.#client = new OpenAI({
       apiKey: key,
-      baseURL: spec.options.baseUrl ?? (context.env['OPENAI_BASE_URL'] || null),
+      baseURL: endpoint?.baseURL ?? null,
+      ...(endpoint ? { defaultQuery: { ...endpoint.query } } : {}),
       organization: null,
       project: null,
       // Retried, limited in time and logged outside, the same for every provider.

@@ -13,3 +13,22 @@ export interface OpenAIOptions {
 export function keyVariable({ apiKeyEnv, baseUrl }: OpenAIOptions): string | undefined {
   return apiKeyEnv ?? (baseUrl === undefined ? 'OPENAI_API_KEY' : undefined);
 }
+
+/** An address as OpenAI's SDK takes it: it puts paths behind the address as it stands. */
+export interface Endpoint {
+  /** Without blanks, a query string, or slashes at its end. */
+  readonly baseURL: string;
+  /** What is asked with every call, such as Azure's `api-version`. */
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** Reads an address with everything that people put around one. @returns undefined for one that is none */
+export function readEndpoint(address: string | undefined): Endpoint | undefined {
+  const trimmed = address?.trim();
+  if (!trimmed || !URL.canParse(trimmed)) return undefined;
+  const url = new URL(trimmed);
+  const query = Object.fromEntries(url.searchParams);
+  url.search = '';
+  url.hash = '';
+  return { baseURL: url.href.replace(/\/+$/, ''), query };
+}

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { variableOf } from '../../../src/config/config.ts';
 import { badUserInput, EmbedQLError } from '../../../src/core/errors.ts';
 import { graphqlErrors } from '../../../src/doors/graphql/coded-error.ts';
-import { openaiErrors, WrongParameter } from '../../../src/doors/openai/errors.ts';
+import { openaiErrors, ParameterError } from '../../../src/doors/openai/errors.ts';
 import { type ErrorOptions, HttpError, sendError, sendRawError } from '../../../src/http/respond.ts';
 
 const graphql = graphqlErrors(variableOf);
@@ -55,7 +55,7 @@ describe('an error that is sent', () => {
   });
 
   test("is in OpenAI's shape for its clients, with the member that is wrong", async () => {
-    const { body } = await sent(new WrongParameter('input', 'Change it.'), { shape: openai });
+    const { body } = await sent(new ParameterError('input', 'Change it.'), { shape: openai });
     expect(body).toEqual({
       error: { message: 'Change it.', type: 'invalid_request_error', param: 'input', code: 'bad_user_input' },
     });
