@@ -3,7 +3,7 @@ import type { TraceContext } from '../core/tracing.ts';
 import type { AdmittedOperation } from './admission.ts';
 
 /** What an operation is admitted by: by itself, or together with others. */
-export type Gate = Pick<AdmittedOperation, keyof AdmittedOperation>;
+export type Gate = Omit<AdmittedOperation, 'minute'>;
 
 /** An operation's place in a list. */
 export interface Seat {

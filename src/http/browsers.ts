@@ -6,7 +6,7 @@ const allowed = {
   'access-control-max-age': '600',
 };
 /** What it may send where it does not ask. Clients add headers of their own, so what is asked for is allowed. */
-const usualHeaders = ['authorization', 'content-type', 'x-request-id'];
+const usualHeaders = 'authorization, content-type, x-request-id';
 /** What it may read. */
 const exposed =
   'x-request-id, x-embedql-figures, x-embedql-truncated, retry-after, retry-after-ms, x-should-retry, ' +
@@ -45,10 +45,11 @@ export function mayConnect({ headers }: IncomingMessage, origins: readonly strin
 }
 
 /** An allowed page may send any header: each client has some of its own. What is no list of names is not repeated. */
-function headersAskedFor(asked: string | undefined): string {
-  const names = (asked ?? '').split(',').map((name) => name.trim().toLowerCase());
-  const isList = names.length <= 100 && names.every((name) => /^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name));
-  return [...new Set([...usualHeaders, ...(isList ? names : [])])].join(', ');
+function headersAskedFor(asked = ''): string {
+  const names = asked.split(',');
+  const isList =
+    names.length <= 100 && names.every((name) => /^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name.trim()));
+  return isList ? asked : usualHeaders;
 }
 
 function isCrossOrigin(headers: IncomingMessage['headers']): boolean {

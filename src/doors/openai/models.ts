@@ -37,7 +37,11 @@ export function createModelsHandler({ catalogue, nameOption }: Services): Handle
 
 /** What follows `/models/` in a path, without the slashes around it. */
 function nameIn(path: string): string {
-  const encoded = path.slice(path.indexOf('/models') + '/models'.length).replace(/^\/+|\/+$/g, '');
+  const behind = path.slice(path.indexOf('/models') + '/models'.length);
+  const encoded = behind
+    .split('/')
+    .filter((part) => part !== '')
+    .join('/');
   try {
     return decodeURIComponent(encoded);
   } catch {

@@ -30,5 +30,7 @@ export function readEndpoint(address: string | undefined): Endpoint | undefined 
   const query = Object.fromEntries(url.searchParams);
   url.search = '';
   url.hash = '';
-  return { baseURL: url.href.replace(/\/+$/, ''), query };
+  let baseURL = url.href;
+  while (baseURL.endsWith('/')) baseURL = baseURL.slice(0, -1);
+  return { baseURL, query };
 }
