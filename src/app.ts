@@ -254,7 +254,7 @@ async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promi
 
 function unavailable({ defaultModel }: Catalogue): string | undefined {
   const { available, reason } = defaultModel.status();
-  return available ? undefined : (reason ?? `${defaultModel.spec.name} cannot be asked`);
+  return available ? undefined : (reason ?? `${defaultModel.spec.name} is unavailable`);
 }
 
 /** What the system says of an address that cannot be had, as a setting to change. */
@@ -262,8 +262,8 @@ function cannotListen(error: unknown, { host, port }: Pick<Config, 'host' | 'por
   const reasons: Record<string, string> = {
     EADDRINUSE: `PORT: ${port} is taken on ${host}; for example PORT=${port + 1}`,
     EACCES: `PORT: ${port} may not be used by this user; for example PORT=4000`,
-    EADDRNOTAVAIL: `HOST: ${host} is no address of this machine; for example HOST=127.0.0.1`,
-    ENOTFOUND: `HOST: ${host} is no address of this machine; for example HOST=127.0.0.1`,
+    EADDRNOTAVAIL: `HOST: ${host} is not an address of this machine; for example HOST=127.0.0.1`,
+    ENOTFOUND: `HOST: ${host} is not an address of this machine; for example HOST=127.0.0.1`,
   };
   const reason = reasons[(error as NodeJS.ErrnoException).code ?? ''];
   return reason ? new ConfigError(reason) : error;

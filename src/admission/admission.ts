@@ -172,7 +172,7 @@ export class AdmittedOperation implements Operation {
 function tooManyTokens(allowed: number): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    `The texts have more than ${allowed} tokens together; split them, or raise maxTokens.`,
+    `The texts have more than ${allowed} tokens in total; split them, or raise maxTokens.`,
     { hint: 'maxTokens' },
   );
 }

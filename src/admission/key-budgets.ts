@@ -106,7 +106,7 @@ export class KeyBudgets {
     if (texts > textsPerMinute)
       return new EmbedQLError(
         'COST_LIMIT_EXCEEDED',
-        `${texts} texts are more than the ${textsPerMinute} that the key ${key} may ask for in a minute; split them.`,
+        `The operation asks for ${texts} texts; the key ${key} may ask for ${textsPerMinute} a minute. Split it.`,
       );
     const see = ({ consumedPoints, msBeforeNext }: RateLimiterRes, refused = 0) => {
       limiters.seen = {
@@ -123,7 +123,7 @@ export class KeyBudgets {
       // What was refused is not counted, or somebody who asks again and again would never get anything.
       await limiter.reward(key, texts).catch(() => {});
       return limited(
-        `The key ${key} has asked for its ${textsPerMinute} texts of this minute; try again when it is over.`,
+        `The key ${key} has used its ${textsPerMinute} texts of this minute; try again after it.`,
         (rejection as RateLimiterRes).msBeforeNext,
       );
     }

@@ -20,8 +20,8 @@ export function parseKeyLimits(text: string): KeyLimits {
   const limits = new Map<string, KeyLimit>();
   for (const item of text.split(',')) {
     const [name = '', ...parts] = item.trim().split(':');
-    if (name === '' || parts.length === 0) throw new Error('expected a name and what it may do');
-    if (limits.has(name)) throw new Error(`expected every name once, and ${name} is there twice`);
+    if (name === '' || parts.length === 0) throw new Error('expected a name and its limits');
+    if (limits.has(name)) throw new Error(`expected every name once, but ${name} appears twice`);
     limits.set(name, parseLimit(name, parts));
   }
   return limits;

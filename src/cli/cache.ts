@@ -35,14 +35,14 @@ async function withRedis<Result>(
   work: (maintenance: Maintenance) => Promise<Result>,
 ): Promise<Result> {
   if (config.redisUrls.length === 0) {
-    throw new ConfigError('REDIS_URL: it has to be set; for example REDIS_URL=redis://127.0.0.1:6379');
+    throw new ConfigError('REDIS_URL: must be set; for example REDIS_URL=redis://127.0.0.1:6379');
   }
   const maintenance = openMaintenance(config.redisUrls);
   try {
     return await work(maintenance);
   } catch (error) {
     throw new ConfigError(
-      `REDIS_URL: Redis does not answer (${errorWord(error) ?? 'no connection'}); check that it is there and the password is right`,
+      `REDIS_URL: Redis does not answer (${errorWord(error) ?? 'no connection'}); check the address and the password`,
     );
   } finally {
     maintenance.close();

@@ -34,13 +34,13 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .exitOverride();
   program
     .command('serve', { isDefault: true })
-    .description('start the server (this is what happens without a command)')
+    .description('start the server (the default command)')
     .action(async () => {
       exitCode = await serve(env, createLog(readConfig(env).logLevel));
     });
   program
     .command('models')
-    .description('list the models that can be asked for')
+    .description('list the models')
     .action(async () => out(await listModels(readConfig(env), env)));
   program
     .command('pull')
@@ -49,22 +49,22 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .action(async (model: string) => out(await pullModel(model, readConfig(env), env)));
   program
     .command('warm')
-    .description('read texts, one a line, and make the cache have them')
+    .description('fill the cache from a file with one text per line')
     .argument('<file>', 'a .txt or .jsonl file; - reads standard input')
-    .option('--model <name>', 'the model to embed them with; without it: the default model')
+    .option('--model <name>', 'the model; default: the default model of the server')
     .action(async (file: string, { model }: { model?: string }) =>
       out(await warmCache({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
     );
-  const cache = program.command('cache').description('look after what lies in Redis');
+  const cache = program.command('cache').description('inspect and clear the cache in Redis');
   cache
     .command('stats')
-    .description('how much there is of each model')
-    .option('--model <name>', 'of this model alone')
+    .description('show the entries of each model')
+    .option('--model <name>', 'only this model')
     .action(async ({ model }: { model?: string }) => out(await cacheStats(model, readConfig(env))));
   cache
     .command('clear')
-    .description('remove what a model has, without keeping Redis from serving others')
-    .requiredOption('--model <name>', 'the model; its name as `embedql models` lists it')
+    .description('remove the entries of a model; Redis keeps serving meanwhile')
+    .requiredOption('--model <name>', 'the model, as `embedql models` lists it')
     .action(async ({ model }: { model: string }) => out(await clearCache(model, readConfig(env))));
   try {
     await program.parseAsync([...argv], { from: 'user' });

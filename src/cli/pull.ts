@@ -29,7 +29,7 @@ export async function pullModel(name: string, config: Config, env: Environment):
     if (model.pull) return `${spec.name} ${await model.pull()}.\n`;
     const others = specs.filter((other) => open(other).pull).map((other) => other.name);
     throw badUserInput(
-      `${spec.name} needs nothing on this machine, so there is nothing to pull; other models do: ${others.join(', ')}.`,
+      `${spec.name} runs remotely, so there is nothing to pull; local models: ${others.join(', ')}.`,
     );
   } finally {
     await model.close();

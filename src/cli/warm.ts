@@ -49,7 +49,7 @@ export async function warmCache({
 }: WarmOptions): Promise<string> {
   if (config.redisUrls.length === 0 || !config.cache) {
     throw new ConfigError(
-      'REDIS_URL: warming fills Redis, so it has to be set; for example REDIS_URL=redis://127.0.0.1:6379',
+      'REDIS_URL: must be set, because warming fills Redis; for example REDIS_URL=redis://127.0.0.1:6379',
     );
   }
   const log = createLog(config.logLevel);

@@ -142,7 +142,7 @@ export function badUserInput(message: string): EmbedQLError {
 export function tooManyTexts(asked: number, allowed: number): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    `This asks for ${asked} texts where ${allowed} are allowed; split it, or raise maxTexts.`,
+    `The operation asks for ${asked} texts; ${allowed} are allowed. Split it, or raise maxTexts.`,
     { hint: 'maxTexts' },
   );
 }
@@ -150,11 +150,7 @@ export function tooManyTexts(asked: number, allowed: number): EmbedQLError {
 /** Anything thrown, as an error that may be shown: what is not ours becomes a plain internal error. */
 export function toEmbedQLError(error: unknown): EmbedQLError {
   if (error instanceof EmbedQLError) return error;
-  return new EmbedQLError(
-    'INTERNAL_SERVER_ERROR',
-    'Something went wrong inside EmbedQL; its log says what.',
-    {
-      cause: error,
-    },
-  );
+  return new EmbedQLError('INTERNAL_SERVER_ERROR', 'Internal error in EmbedQL; see its log.', {
+    cause: error,
+  });
 }

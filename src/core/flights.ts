@@ -64,7 +64,7 @@ export class Flights {
       ({ size }) =>
         log.warn(
           { model: name, configured: maxBatchSize, accepted: size },
-          `The provider of ${name} takes fewer texts in a call than its entry says; set its maxBatchSize.`,
+          `The provider of ${name} accepts fewer texts per call than its entry says; correct its maxBatchSize.`,
         ),
     );
     const sender = new Sender<Flight>({
@@ -243,7 +243,7 @@ export class Flights {
     try {
       return await (cache.claimMany?.(keys, waitMs) ?? cache.getMany(keys, waitMs));
     } catch (error) {
-      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to look for vectors');
+      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to read vectors');
       return flights.map(() => undefined);
     }
   }
@@ -365,7 +365,7 @@ export class Flights {
       if (entries.length > 0) cache.setMany(entries);
     } catch (error) {
       written = false;
-      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to keep vectors');
+      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to write vectors');
     }
     for (const [i, flight] of flights.entries()) {
       const outcome = outcomes[i]!;
@@ -379,7 +379,7 @@ export class Flights {
       try {
         flight.land(outcome, this.#model.spec.costPer1kTokens);
       } catch (error) {
-        log.error({ err: error, model: this.#model.spec.name }, 'what a text has cost could not be booked');
+        log.error({ err: error, model: this.#model.spec.name }, 'the cost of a text could not be recorded');
       }
     }
   }
@@ -422,7 +422,7 @@ export class Flights {
     const { name, maxInputTokens } = this.#model.spec;
     return new EmbedQLError(
       'TEXT_TOO_LONG',
-      `The text has more than the ${maxInputTokens} tokens that ${name} takes; shorten it, or pass truncate: true to have it cut.`,
+      `The text is over the limit of ${name}, ${maxInputTokens} tokens; shorten it, or pass truncate: true to cut it.`,
     );
   }
 

@@ -69,6 +69,6 @@ export function isEmptyText(text: string): boolean {
 
 /** @throws EmbedQLError BAD_USER_INPUT for a text with nothing in it */
 export function requireText(text: string, argument: string): string {
-  if (isEmptyText(text)) throw badUserInput(`${argument} is empty; give it something to embed.`);
+  if (isEmptyText(text)) throw badUserInput(`${argument} is empty; pass a text to embed.`);
   return text;
 }

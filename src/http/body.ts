@@ -70,13 +70,13 @@ function notJson(): HttpError {
 }
 
 function tooLarge(): HttpError {
-  const message = 'The body is larger than the server takes; split it, or raise maxBodyBytes.';
+  const message = 'The body is too large; split it, or raise maxBodyBytes.';
   return new HttpError(413, new EmbedQLError('BAD_USER_INPUT', message, { hint: 'maxBodyBytes' }));
 }
 
 function bodyLost(): HttpError {
   const message =
-    'Something in front of EmbedQL has read the body and not left it in request.body; put EmbedQL before it, or a parser for JSON behind it.';
+    'The body was read before EmbedQL and is not in request.body; mount EmbedQL first, or use a JSON body parser.';
   return new HttpError(400, badUserInput(message));
 }
 

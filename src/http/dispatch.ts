@@ -213,7 +213,7 @@ const maxToldOrigins = 100;
 
 const crossOrigin = new EmbedQLError(
   'FORBIDDEN',
-  'A page of another origin may not use this server; allow its origin in corsOrigins.',
+  'Pages of another origin cannot use this server; add the origin to corsOrigins.',
   { hint: 'corsOrigins' },
 );
 
@@ -225,13 +225,13 @@ function answerTooLarge(allowed: number): EmbedQLError {
   );
 }
 
-const shutDown = new EmbedQLError('OVERLOADED', 'This server has been shut down; ask another one.', {
+const shutDown = new EmbedQLError('OVERLOADED', 'This server has shut down; use another one.', {
   retryAfterMs: 1_000,
 });
 
 function notFound(routes: readonly Route[], prefix: string): HttpError {
   const paths = routes.filter(({ path }) => !path.includes('.')).map(({ path }) => prefix + path);
-  return nothingHere(`There is nothing here; try one of ${paths.join(', ')}.`);
+  return nothingHere(`This path does not exist; use one of ${paths.join(', ')}.`);
 }
 
 function nothingHere(message: string): HttpError {

@@ -62,7 +62,7 @@ export interface RequestBuffer {
 
 export const tooMuchBuffered = new EmbedQLError(
   'OVERLOADED',
-  'The server holds as many bytes as it may for clients; try again in a moment, or raise maxBufferedMb.',
+  'The server has no memory left for requests and answers; try again in a moment, or raise maxBufferedMb.',
   { hint: 'maxBufferedMb', retryAfterMs: 1_000 },
 );
 

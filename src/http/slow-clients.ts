@@ -44,13 +44,13 @@ export function writeInTime(
 }
 
 const refusals: Record<string, readonly [status: number, message: string]> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time; send it again.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive; send it again.'],
   HPE_HEADER_OVERFLOW: [431, 'The headers are too large; send fewer or shorter ones.'],
 };
 
 /** What is not HTTP gets an answer all the same, in the shape of every other error. */
 function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex, shape: ErrorShape): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-  const [refused, message] = refusals[error.code ?? ''] ?? [400, 'This is not HTTP.'];
+  const [refused, message] = refusals[error.code ?? ''] ?? [400, 'The request is not valid HTTP.'];
   sendRawError(socket, new HttpError(refused, badUserInput(message)), { shape });
 }

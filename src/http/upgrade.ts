@@ -14,7 +14,7 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 export function createUpgrade(path: string, basePath: string, shape: ErrorShape): UpgradeListener {
   const refusal = new HttpError(
     400,
-    badUserInput('There are no WebSockets here; POST the subscription with "accept: text/event-stream".'),
+    badUserInput('WebSockets are not supported; POST the subscription with "accept: text/event-stream".'),
   );
   return (request, socket) => {
     if (placeOf(request, basePath)?.path !== path) return false;

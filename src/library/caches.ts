@@ -101,6 +101,6 @@ function readUrls(where: string, url: unknown): string[] {
     if (!/^rediss?:\/\//.test(one) || !URL.canParse(one))
       throw badUserInput(`${where}: url must be an address such as redis://127.0.0.1:6379.`);
   }
-  if (urls.length === 0) throw badUserInput(`${where}: url has no address in it.`);
+  if (urls.length === 0) throw badUserInput(`${where}: url has no address.`);
   return urls;
 }

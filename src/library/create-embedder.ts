@@ -120,7 +120,7 @@ interface ReadDefinition {
 async function readDefinitions(where: string, given: unknown): Promise<ReadDefinition[]> {
   if (!Array.isArray(given) || given.length === 0)
     throw badUserInput(
-      `${where}: models must be a list with a model in it, such as openai('text-embedding-3-small').`,
+      `${where}: models must be a list of at least one model, such as openai('text-embedding-3-small').`,
     );
   const { readEntry, EntryError } = await import('../models/entry.ts');
   const { readConfig } = await import('../config/config.ts');
@@ -130,7 +130,7 @@ async function readDefinitions(where: string, given: unknown): Promise<ReadDefin
       if (!isDefinition(definition)) {
         const got = kindOf(definition);
         throw badUserInput(
-          `${where}: models[${i}] must be what openai(), openaiCompatible() or local() gives; got ${got}.`,
+          `${where}: models[${i}] must come from openai(), openaiCompatible() or local(); got ${got}.`,
         );
       }
       const { provider: given, entry, env = process.env } = definition;
@@ -165,7 +165,7 @@ async function openCache(where: string, given: unknown, log: Log): Promise<Cache
   if (typeof cache === 'object' && 'open' in cache) return (cache as CacheDefinition).open({ log });
   if (typeof cache === 'object' && 'getMany' in cache) return cache as Cache;
   throw badUserInput(
-    `${where}: cache must be what memoryCache() or redisCache() gives, or false; got ${kindOf(cache)}.`,
+    `${where}: cache must come from memoryCache() or redisCache(), or be false; got ${kindOf(cache)}.`,
   );
 }
 

@@ -16,7 +16,7 @@ export function checkOptions(where: string, given: unknown, known: readonly stri
   if (unknown === undefined) return given as Given;
   const near = meant(unknown, known);
   const hint = near === undefined ? `There are ${known.join(', ')}.` : `Did you mean ${near}?`;
-  throw badUserInput(`${where}: there is no option of that name (${unknown.slice(0, 40)}). ${hint}`);
+  throw badUserInput(`${where}: unknown option (${unknown.slice(0, 40)}). ${hint}`);
 }
 
 /** @throws EmbedQLError BAD_USER_INPUT where the option is given and is something else */

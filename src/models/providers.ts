@@ -61,7 +61,7 @@ async function importDefault(name: string, directory: string): Promise<unknown> 
   const others = Object.keys(module);
   throw unusable(
     name,
-    `has no default export${others.length > 0 ? `, only ${others.slice(0, 5).join(', ')}` : ''}; end it with "export default provider"`,
+    `has no default export${others.length > 0 ? `; it exports only ${others.slice(0, 5).join(', ')}` : ''}; add "export default provider"`,
   );
 }
 
@@ -75,7 +75,7 @@ const defaultsSchema = z.strictObject({
 
 /** What a stranger's module exports, as far as can be said without calling it. */
 function checkProvider(module: string, exported: unknown): Provider {
-  const wrong = (problem: string) => unusable(module, `its default export is no Provider: ${problem}`);
+  const wrong = (problem: string) => unusable(module, `its default export is not a Provider: ${problem}`);
   if (typeof exported !== 'object' || exported === null)
     throw wrong(`it is ${typeName(exported)}, not an object`);
   const {

@@ -21,7 +21,7 @@ export function modelSpecs(
     // A package must not take over the name of a model that clients use already.
     if (known.some(({ name }) => name === spec.name)) {
       throw new ConfigError(
-        `EMBEDQL_PROVIDERS: the provider ${spec.provider} brings a model named ${spec.name}, which there is already`,
+        `EMBEDQL_PROVIDERS: the provider ${spec.provider} brings a model named ${spec.name}, but that name is taken`,
       );
     }
     known.push(spec);

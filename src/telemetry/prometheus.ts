@@ -106,7 +106,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     });
     this.#keyTexts = new Counter({
       name: 'embedql_key_texts_total',
-      help: 'Texts that were asked for, by the name of the key.',
+      help: 'Texts requested, by the name of the key.',
       labelNames: ['key'],
       registers,
     });

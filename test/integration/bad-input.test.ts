@@ -21,8 +21,8 @@ describe('a wrong argument is a coded error of its field and costs nobody else a
     ['an empty text', 'embed(text: "") { cost }', 'BAD_USER_INPUT', /empty/],
     ['a blank text', 'embed(text: " \\n\\t ") { cost }', 'BAD_USER_INPUT', /empty/],
     ['an empty query', 'embedQuery(query: " ") { cost }', 'BAD_USER_INPUT', /empty/],
-    ['no texts', 'embedBatch(texts: []) { dimension }', 'BAD_USER_INPUT', /nothing to embed/],
-    ['only empty texts', 'embedBatch(texts: ["", " "]) { dimension }', 'BAD_USER_INPUT', /nothing to embed/],
+    ['no texts', 'embedBatch(texts: []) { dimension }', 'BAD_USER_INPUT', /no text to embed/],
+    ['only empty texts', 'embedBatch(texts: ["", " "]) { dimension }', 'BAD_USER_INPUT', /no text to embed/],
     [
       'an unknown model',
       'embed(text: "a", model: "nope") { cost }',

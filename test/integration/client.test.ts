@@ -145,7 +145,7 @@ describe('who is at the URL', () => {
     await expect(client({ apiKey: undefined }).embed('a')).rejects.toThrow(/requires a key/);
     await expect(client({ apiKey: 'wrong' }).embed('a')).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
-      message: expect.stringContaining('does not know this key'),
+      message: expect.stringContaining('does not accept this key'),
     });
     const withHeader = client({ apiKey: undefined, headers: { Authorization: 'Bearer right' } });
     expect((await withHeader.embed('a')).vector).toHaveLength(1_536);
@@ -170,7 +170,7 @@ describe('who is at the URL', () => {
       retryable: true,
       cause: { cause: { code: 'ECONNREFUSED' } },
     });
-    expect((error as Error).message).toContain(`Nobody listens at ${url}`);
+    expect((error as Error).message).toContain(`No server listens at ${url}`);
   });
 
   test('a server that comes up while the client tries', async () => {

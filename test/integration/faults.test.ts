@@ -277,11 +277,11 @@ describe('a provider that is down', () => {
     }
     const calls = provider.calls.length;
     expect(calls).toBe(8);
-    expect((await ask(server)).errors![0]!.message).toContain('not asked for a while');
+    expect((await ask(server)).errors![0]!.message).toContain('calls to it are paused');
     expect(provider.calls).toHaveLength(calls);
     await new Promise((resolve) => setTimeout(resolve, 350));
     expect((await ask(server)).errors![0]!.message).toContain('HTTP 503');
-    expect((await ask(server)).errors![0]!.message).toContain('not asked for a while');
+    expect((await ask(server)).errors![0]!.message).toContain('calls to it are paused');
     provider.misbehave = undefined;
     await new Promise((resolve) => setTimeout(resolve, 350));
     expect((await ask(server)).errors).toBeUndefined();

@@ -281,10 +281,10 @@ test('what is wrong with an embedder, a model or a cache is told before anything
   const wrong: Array<[() => unknown, RegExp]> = [
     [() => ({}), /models must be a list/],
     [() => ({ models: [] }), /models must be a list/],
-    [() => ({ models: ['text-embedding-3-small'] }), /models\[0\] must be what openai\(\)/],
+    [() => ({ models: ['text-embedding-3-small'] }), /models\[0\] must come from openai\(\)/],
     [() => ({ models: [small(), small()] }), /models\[1\] has the name of models\[0\]/],
     [() => ({ models, cach: false }), /Did you mean cache/],
-    [() => ({ models, cache: 'memory' }), /cache must be/],
+    [() => ({ models, cache: 'memory' }), /cache must come from/],
     [() => ({ models, defaultModel: 'nope' }), /^MODEL_NOT_FOUND/],
     [() => ({ models, queueLimit: 0 }), /queueLimit/],
     [() => ({ models, limits: { retrys: 1 } }), /Did you mean retries/],

@@ -180,8 +180,8 @@ describe.each(Object.entries(ways))('%s', (_name, { mount, prefix, options, notF
     expect((await post(`${url}/graphql`, large)).status).toBe(413);
     expect((await post(`${url}/v1/embeddings`, large)).status).toBe(413);
     for (const [body, message] of [
-      [[1], /is no operation/],
-      [{}, /is no operation/],
+      [[1], /is not an operation/],
+      [{}, /is not an operation/],
       [{ query: 1 }, /query/],
     ] as const) {
       const answer = await post(`${url}/graphql`, body);

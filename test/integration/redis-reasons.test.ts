@@ -46,7 +46,7 @@ describe.skipIf(!hasRedisServer)('a Redis that cannot be used', () => {
         EMBEDQL_DEFAULT_MODEL: 'text-embedding-3-small',
       });
       const [, address] = await server.printed(/(http:\/\/[\d.:]+)\/graphql/);
-      await server.printed(/Redis is away/);
+      await server.printed(/Redis is unreachable/);
       const response = await fetch(`${address}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -61,7 +61,7 @@ describe.skipIf(!hasRedisServer)('a Redis that cannot be used', () => {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as { msg: string; reason?: string });
-      const away = lines.filter(({ msg }) => msg.startsWith('Redis is away'));
+      const away = lines.filter(({ msg }) => msg.startsWith('Redis is unreachable'));
       expect(away).toHaveLength(1);
       expect(away[0]!.reason).toMatch(reason);
       expect(stdout).not.toContain('hunter2');

@@ -323,6 +323,6 @@ test('a model whose entry states another dimension says so', async () => {
   );
   const server = await startEmbedQL({ EMBEDQL_MODELS_FILE: file });
   const { errors } = await server.graphql('mutation { embed(text: "cat", model: "wrong") { model } }');
-  expect(errors![0]!.message).toContain('384 numbers where its entry says 400');
+  expect(errors![0]!.message).toContain('384 numbers, but its entry says 400');
   await server.stop();
 });

@@ -27,14 +27,14 @@ export function statusFailure(
       return new EmbedError(
         'UNAUTHENTICATED',
         hasKey
-          ? `${shownUrl(url)} does not know this key; give one of those in the server's EMBEDQL_API_KEYS.`
+          ? `${shownUrl(url)} does not accept this key; pass one of the server's EMBEDQL_API_KEYS.`
           : `${shownUrl(url)} requires a key: createClient(url, { apiKey }).`,
       );
     case 404:
     case 405:
       return new EmbedError(
         'NOT_GRAPHQL',
-        `${shownUrl(url)} takes no GraphQL operation (HTTP ${status}); ${didYouMean(url)}`,
+        `${shownUrl(url)} does not accept GraphQL operations (HTTP ${status}); ${didYouMean(url)}`,
       );
     case 413:
       return bodyTooLarge(url);
@@ -82,8 +82,8 @@ export function networkFailure(url: string, cause: unknown): EmbedError {
   const fail = (message: string, retryable: boolean) =>
     new EmbedError('NETWORK', message, { retryable, cause });
   if (code === 'ECONNREFUSED')
-    return fail(`Nobody listens at ${shown}; start EmbedQL there, or correct the host and the port.`, true);
-  if (code === 'ENOTFOUND') return fail(`The host of ${shown} is not known; correct the URL.`, false);
+    return fail(`No server listens at ${shown}; start EmbedQL there, or correct the host and port.`, true);
+  if (code === 'ENOTFOUND') return fail(`The host of ${shown} does not exist; correct the URL.`, false);
   if (/SSL|TLS|CERT|SELF_SIGNED|UNABLE_TO_/.test(code))
     return fail(
       `${shown} cannot be trusted or speaks no TLS (${code}); did you mean http://, or is NODE_EXTRA_CA_CERTS missing?`,
@@ -94,7 +94,10 @@ export function networkFailure(url: string, cause: unknown): EmbedError {
   const origin = hasPage()
     ? ' If it runs, this page may not use it: add its origin to EMBEDQL_CORS_ORIGINS there.'
     : '';
-  return fail(`${shown} did not answer to the end${code && ` (${code})`}.${origin}`, true);
+  return fail(
+    `${shown} closed the connection before the end of its answer${code && ` (${code})`}.${origin}`,
+    true,
+  );
 }
 
 /** Milliseconds from now, out of the headers that say when to come back. */

@@ -61,7 +61,7 @@ export class Patience {
     const seconds = (this.#timeoutMs ?? defaultTimeoutMs) / 1_000;
     return new EmbedError(
       'TIMEOUT',
-      `${shownUrl(this.#transport.url)} gave no answer within ${seconds} s; raise timeoutMs, or send less at once.`,
+      `${shownUrl(this.#transport.url)} did not answer within ${seconds} s; raise timeoutMs, or send less at once.`,
       { retryable: true },
     );
   }

@@ -147,12 +147,12 @@ export function placesToSend(texts: readonly string[]): { full: number[]; empty:
   const full: number[] = [];
   const empty: number[] = [];
   for (const [place, text] of texts.entries()) {
-    if (typeof text !== 'string') throw new TypeError(`texts[${place}] is no string but ${typeof text}`);
+    if (typeof text !== 'string') throw new TypeError(`texts[${place}] must be a string, not ${typeof text}`);
     (text.trim() === '' ? empty : full).push(place);
   }
   return { full, empty };
 }
 
 export function emptyText(): EmbedError {
-  return new EmbedError('BAD_USER_INPUT', 'The text is empty; give it something to embed.');
+  return new EmbedError('BAD_USER_INPUT', 'The text is empty; pass a text to embed.');
 }

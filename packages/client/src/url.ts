@@ -4,16 +4,16 @@ import { hasPage, parseUrl } from './runtime.ts';
 /** @returns the URL as `fetch` takes it. @throws EmbedError BAD_URL that says what to write instead */
 export function checkUrl(url: unknown): string {
   if (typeof url !== 'string' || url.trim() === '')
-    throw bad(`The URL is ${url === '' ? 'empty' : String(url)}; give one such as ${example}.`);
+    throw bad(`The URL is ${url === '' ? 'empty' : String(url)}; pass one such as ${example}.`);
   const given = url.trim();
   if (given.startsWith('/') && !given.startsWith('//')) {
     if (hasPage()) return given;
-    throw bad(`The URL ${given} has no host; give one such as http://127.0.0.1:4000${given}.`);
+    throw bad(`The URL ${given} has no host; pass one such as http://127.0.0.1:4000${given}.`);
   }
   const parsed = parseUrl(given);
   if (parsed && /^https?:$/.test(parsed.protocol)) {
     if (parsed.username === '' && parsed.password === '') return given;
-    throw bad('The URL holds a user or a password, which fetch refuses; give the key as { apiKey }.');
+    throw bad('The URL holds a user or a password, which fetch refuses; pass the key as { apiKey }.');
   }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(given);
   const meant = withoutQuery(scheme ? given.slice(scheme[0].length) : given.replace(/^\/\//, ''));

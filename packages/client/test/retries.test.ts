@@ -82,7 +82,7 @@ describe('what is tried again', () => {
     expect(short.value).toMatchObject({
       code: 'NETWORK',
       retryable: true,
-      message: expect.stringContaining('Nobody listens at http://embedql.test/graphql'),
+      message: expect.stringContaining('No server listens at http://embedql.test/graphql'),
       cause: { cause: { code: 'ECONNREFUSED' } },
     });
     expect(short.ms).toBeLessThan(12_000);

@@ -4,15 +4,15 @@ import { type Answer, batchOf, fakeFetch } from './fake-server.ts';
 
 describe('a URL that cannot be asked', () => {
   test.each([
-    [undefined, 'The URL is undefined; give one such as http://127.0.0.1:4000/graphql.'],
+    [undefined, 'The URL is undefined; pass one such as http://127.0.0.1:4000/graphql.'],
     ['', 'The URL is empty'],
     ['localhost:4000/graphql', 'has no scheme; did you mean http://localhost:4000/graphql?'],
     ['127.0.0.1:4000/graphql', 'has no scheme; did you mean http://127.0.0.1:4000/graphql?'],
     ['//host/graphql', 'did you mean http://host/graphql?'],
     ['ws://host:1234/graphql', 'not ws://; did you mean http://host:1234/graphql?'],
     ['redis://me:secret@host/0', 'must begin with http:// or https://'],
-    ['/graphql', 'no host; give one such as http://127.0.0.1:4000/graphql.'],
-    ['http://me:secret@host/graphql', 'give the key as { apiKey }'],
+    ['/graphql', 'no host; pass one such as http://127.0.0.1:4000/graphql.'],
+    ['http://me:secret@host/graphql', 'pass the key as { apiKey }'],
   ])('%s', (url, message) => {
     let error: unknown;
     try {
@@ -73,12 +73,12 @@ describe('an answer that is not EmbedQL', () => {
   test('a key that is wrong is told from one that is missing', async () => {
     const { fetch } = fakeFetch(() => ({ status: 401, body: {} }));
     await expect(createClient('http://host', { fetch, apiKey: 'k' }).embed('a')).rejects.toThrow(
-      'does not know this key',
+      'does not accept this key',
     );
   });
 
   test.each([
-    [{ code: 'ENOTFOUND' }, 'is not known'],
+    [{ code: 'ENOTFOUND' }, 'does not exist'],
     [{ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, 'NODE_EXTRA_CA_CERTS'],
     [new Error('bad port'), 'refuses to send'],
   ])('what no waiting helps against is told at once: %o', async (cause, message) => {

@@ -228,20 +228,20 @@ export class RedisTier {
     this.#unwritten = entry;
     this.#options.log.warn(
       { reason: describe(error) },
-      'Redis takes no writes; what is computed stays in memory',
+      'Redis accepts no writes; new vectors stay in memory',
     );
   }
 
   #writesAgain(): void {
     if (!this.#unwritten) return;
     this.#unwritten = undefined;
-    this.#options.log.info('Redis takes writes again');
+    this.#options.log.info('Redis accepts writes again');
   }
 
   #wentAway(reason: string): void {
     if (this.#state === 'away' || this.#state === 'closed') return;
     this.#state = 'away';
-    this.#options.log.warn({ reason }, 'Redis is away; the memory tier serves');
+    this.#options.log.warn({ reason }, 'Redis is unreachable; the memory tier serves');
   }
 
   /** Asks a Redis that is away whether it is back, and one that refuses writes whether it takes them. */

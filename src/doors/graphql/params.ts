@@ -28,21 +28,21 @@ export async function readParams(
   const params = await readJson(request, maxBodyBytes, buffer);
   if (isOperation(params)) return params;
   if (!Array.isArray(params))
-    throw wrong(400, 'The body is no operation; send a JSON object such as {"query": "{ __typename }"}.');
+    throw wrong(400, 'The body is not an operation; send a JSON object such as {"query": "{ __typename }"}.');
   if (operationBatch === 1)
     throw tooManyOperations(
-      'Lists of operations are turned off on this server; send one operation with an alias for each, or raise operationBatch.',
+      'This server does not accept lists of operations; send one operation with aliases, or raise operationBatch.',
     );
   if (params.length > operationBatch)
     throw tooManyOperations(
-      `The list has ${params.length} operations, and ${operationBatch} are taken at once; split it, or raise operationBatch.`,
+      `The list has ${params.length} operations; ${operationBatch} are allowed. Split it, or raise operationBatch.`,
     );
-  if (params.length === 0) throw wrong(400, 'The list has no operation in it; send at least one.');
+  if (params.length === 0) throw wrong(400, 'The list is empty; send at least one operation.');
   const wrongOne = params.findIndex((one) => !isOperation(one));
   if (wrongOne >= 0)
     throw wrong(
       400,
-      `Entry ${wrongOne} of the list is no operation; send {"query": "{ __typename }"} there.`,
+      `Entry ${wrongOne} of the list is not an operation; send {"query": "{ __typename }"} there.`,
     );
   return params;
 }

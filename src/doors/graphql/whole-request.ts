@@ -36,7 +36,7 @@ for (const name of Object.getOwnPropertyNames(Request.prototype)) {
   Object.defineProperty(WholeRequest.prototype, name, {
     get() {
       throw new Error(
-        `Request.${name} is not carried for whole answers; a plugin may read method, headers and signal.`,
+        `Request.${name} is not available to plugins; they can read method, headers and signal.`,
       );
     },
   });

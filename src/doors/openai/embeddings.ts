@@ -119,7 +119,7 @@ async function textsOf({ items, placeOf }: EmbeddingsInput, room: TextRoom): Pro
   const empty = items.indexOf('');
   if (empty < 0) return items;
   const place = placeOf(empty);
-  throw new ParameterError(place, `${place} is empty; give it something to embed.`);
+  throw new ParameterError(place, `${place} is empty; pass a text to embed.`);
 }
 
 function hasTokens(items: EmbeddingsInput['items']): items is ReadonlyArray<readonly number[]> {

@@ -77,14 +77,15 @@ function checkStatus(model: ProviderModel): ModelStatus {
 
 function checkIdentity(spec: ModelSpec, identity: unknown): string {
   if (typeof identity === 'string' && /^\S{1,500}$/.test(identity)) return identity;
-  throw wrong(spec, 'gave an identity that is not one word');
+  throw wrong(spec, 'returned an identity that is not one word');
 }
 
 function checkFits(spec: ModelSpec, texts: readonly string[], fitted: readonly FittedText[]): FittedText[] {
-  if (!Array.isArray(fitted) || fitted.length !== texts.length) throw wrong(spec, 'did not fit every text');
+  if (!Array.isArray(fitted) || fitted.length !== texts.length)
+    throw wrong(spec, 'did not return every text from fit');
   return fitted.map((item: Partial<FittedText> | undefined, i) => {
     const { text, maxTokens, truncated } = item ?? {};
-    if (typeof text !== 'string') throw wrong(spec, 'fitted a text to something else');
+    if (typeof text !== 'string') throw wrong(spec, 'returned something other than a text from fit');
     return { text, maxTokens: tokensOf(texts[i]!, maxTokens), truncated: truncated === true };
   });
 }
@@ -96,18 +97,18 @@ function checkAnswer(
 ): EmbeddedText[] {
   if (!Array.isArray(embedded) || embedded.length !== texts.length) {
     const count = Array.isArray(embedded) ? embedded.length : 'no';
-    throw wrong(spec, `gave ${count} vectors for ${texts.length} texts`);
+    throw wrong(spec, `returned ${count} vectors for ${texts.length} texts`);
   }
   return embedded.map((item: Partial<EmbeddedText> | undefined) => {
     const { vector, tokens } = item ?? {};
-    if (!(vector instanceof Float32Array)) throw wrong(spec, 'gave something that is no Float32Array');
+    if (!(vector instanceof Float32Array)) throw wrong(spec, 'returned something other than a Float32Array');
     if (vector.length !== spec.dimension) {
       throw wrong(
         spec,
-        `gave vectors of ${vector.length} numbers where its "dimension" says ${spec.dimension}`,
+        `returned vectors of ${vector.length} numbers instead of its "dimension", ${spec.dimension}`,
       );
     }
-    if (!isFiniteVector(vector)) throw wrong(spec, 'gave a vector with something that is not a number');
+    if (!isFiniteVector(vector)) throw wrong(spec, 'returned a vector with a value that is not a number');
     return { vector, tokens: isCount(tokens) ? Math.ceil(tokens) : 0 };
   });
 }
@@ -148,7 +149,7 @@ function unexplained(error: unknown, spec: ModelSpec): EmbedQLError {
   }
   return new EmbedQLError(
     'PROVIDER_ERROR',
-    `The provider of ${spec.name} failed in a way that it does not explain; the log says where.`,
+    `The provider of ${spec.name} failed for an unknown reason; see the server log.`,
     { cause: error },
   );
 }
@@ -166,5 +167,8 @@ function traceOf(error: unknown): { error: string; at?: string | undefined } {
 }
 
 function wrong(spec: ModelSpec, what: string): EmbedQLError {
-  return new EmbedQLError('PROVIDER_ERROR', `The provider of ${spec.name} ${what}; nothing of it was kept.`);
+  return new EmbedQLError(
+    'PROVIDER_ERROR',
+    `The provider of ${spec.name} ${what}; its answer was discarded.`,
+  );
 }

@@ -91,7 +91,7 @@ export class ReliableModel implements EmbeddingModel {
     );
     const { name } = model.spec;
     this.#breaker.onBreak(() =>
-      log.warn({ model: name, breakerMs: options.breakerMs }, 'provider is down, not asked for a while'),
+      log.warn({ model: name, breakerMs: options.breakerMs }, 'provider is down; calls to it are paused'),
     );
     this.#breaker.onReset(() => log.info({ model: name }, 'provider is back'));
   }
@@ -224,7 +224,7 @@ export class ReliableModel implements EmbeddingModel {
     if (error instanceof BrokenCircuitError) {
       return new EmbedQLError(
         'PROVIDER_ERROR',
-        `The provider of ${name} has failed many times in a row and is not asked for a while; try again later.`,
+        `The provider of ${name} failed many times in a row, so calls to it are paused; try again later.`,
         { retryable: true, retryAfterMs: this.#options.breakerMs },
       );
     }

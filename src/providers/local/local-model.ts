@@ -126,7 +126,7 @@ export class LocalModel implements ProviderModel {
     if (actual === dimension) return;
     throw new EmbedQLError(
       'PROVIDER_ERROR',
-      `${name} gave vectors of ${actual} numbers where its entry says ${dimension}; correct its "dimension".`,
+      `${name} returned vectors of ${actual} numbers, but its entry says ${dimension}; correct its "dimension".`,
     );
   }
 
@@ -202,7 +202,7 @@ export class LocalModel implements ProviderModel {
     if (batchDependent) {
       log.warn(
         { model: name, dtype },
-        'in these weights a vector depends on the texts beside it, so texts are computed one at a time; other weights are faster',
+        'with these weights a vector depends on the other texts of a batch, so texts are computed one at a time; other weights are faster',
       );
     }
     this.#attempts.succeeded();

@@ -28,9 +28,13 @@ export function describeFailure(error: unknown, spec: ModelSpec, keyVariable: st
   }
   if (error instanceof APIConnectionError || !(error instanceof APIError) || error.status === undefined) {
     // Anything else that is thrown in mid-answer is a connection that broke.
-    return new EmbedQLError('PROVIDER_ERROR', `${provider} cannot be reached or broke off; try again.`, {
-      retryable: true,
-    });
+    return new EmbedQLError(
+      'PROVIDER_ERROR',
+      `${provider} cannot be reached or closed the connection; try again.`,
+      {
+        retryable: true,
+      },
+    );
   }
   const { status } = error;
   if (status === 401 || status === 403) {
@@ -42,7 +46,7 @@ export function describeFailure(error: unknown, spec: ModelSpec, keyVariable: st
   if (status === 404) {
     return new EmbedQLError(
       'PROVIDER_ERROR',
-      `${provider} knows no such model or route (HTTP 404); check its id and base URL.`,
+      `${provider} has no such model or route (HTTP 404); check its id and base URL.`,
     );
   }
   if (status === 429) return rateLimited(error, provider, keyVariable);
@@ -65,7 +69,7 @@ function rateLimited(error: APIError, provider: string, keyVariable: string): Em
   if (error.code === 'insufficient_quota' || error.type === 'insufficient_quota') {
     return new EmbedQLError(
       'PROVIDER_ERROR',
-      `${provider} says that the quota of this key is used up; raise it there, or set another ${keyVariable}.`,
+      `${provider} reports that the quota of this key is used up; raise the quota, or set another ${keyVariable}.`,
     );
   }
   const retryAfterMs = readRetryAfter(error.headers);

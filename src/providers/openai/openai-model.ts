@@ -109,7 +109,7 @@ export class OpenAIModel implements ProviderModel {
   #missingKey(): EmbedQLError {
     return new EmbedQLError(
       'PROVIDER_NOT_CONFIGURED',
-      `${this.spec.name} needs a key: set ${this.#keyVariable} and start EmbedQL again.`,
+      `${this.spec.name} requires a key: set ${this.#keyVariable} and restart EmbedQL.`,
     );
   }
 }

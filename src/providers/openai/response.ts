@@ -105,7 +105,7 @@ function readVector(
     throw new EmbedQLError(
       'PROVIDER_ERROR',
       `The provider of ${spec.name} sent vectors of ${vector.length} numbers instead of ${spec.dimension}; ` +
-        'compare the model that it serves with the "dimension" that is configured.',
+        'check the "dimension" of its entry.',
     );
   }
   return isFiniteVector(vector) ? vector : undefined;
@@ -119,6 +119,6 @@ function failed(spec: ModelSpec): EmbedQLError {
 function wrong(spec: ModelSpec, what: string): EmbedQLError {
   return new EmbedQLError(
     'PROVIDER_ERROR',
-    `The provider of ${spec.name} ${what}; nothing of it was kept. Check its base URL.`,
+    `The provider of ${spec.name} ${what}; its answer was discarded. Check its base URL.`,
   );
 }

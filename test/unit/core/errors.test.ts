@@ -25,7 +25,7 @@ describe('a hint', () => {
     const error = tooManyTexts(3, 2);
     expect(error.message).toContain('raise maxTexts.');
     expect(describeError(error, variableOf)).toBe(
-      'This asks for 3 texts where 2 are allowed; split it, or raise EMBEDQL_MAX_TEXTS.',
+      'The operation asks for 3 texts; 2 are allowed. Split it, or raise EMBEDQL_MAX_TEXTS.',
     );
   });
 

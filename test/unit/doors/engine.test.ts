@@ -40,7 +40,7 @@ describe('plugins', () => {
     'with %s are refused by name: whole answers would skip it',
     (hook) => {
       expect(() => inOrder({ useCSRFPrevention: { [hook]: () => {} } })).toThrow(
-        `useCSRFPrevention needs ${hook}, which whole answers do not pass through`,
+        `useCSRFPrevention needs ${hook}, which EmbedQL does not call`,
       );
     },
   );
@@ -60,7 +60,7 @@ describe('the request of a whole answer', () => {
   });
 
   test('says by name what it does not carry', () => {
-    expect(() => request.url).toThrow('Request.url is not carried for whole answers');
-    expect(() => request.json()).toThrow('Request.json is not carried');
+    expect(() => request.url).toThrow('Request.url is not available to plugins');
+    expect(() => request.json()).toThrow('Request.json is not available');
   });
 });

@@ -18,7 +18,7 @@ describe('a result that is finished', () => {
   test('has coded errors, which the record is told of', () => {
     const { error, log, record } = finished(tooManyTexts(2, 1));
     expect(error.toJSON()).toEqual({
-      message: 'This asks for 2 texts where 1 are allowed; split it, or raise EMBEDQL_MAX_TEXTS.',
+      message: 'The operation asks for 2 texts; 1 are allowed. Split it, or raise EMBEDQL_MAX_TEXTS.',
       path: ['a'],
       extensions: { code: 'COST_LIMIT_EXCEEDED', retryable: false },
     });

@@ -47,9 +47,9 @@ describe('EMBEDQL_PROVIDERS', () => {
 
   const nearly = "name: 'nearly', open() {}";
   test.each([
-    ['no default export', 'export const acme = {};', /has no default export, only acme;/],
+    ['no default export', 'export const acme = {};', /has no default export; it exports only acme;/],
     ['nothing at all', '', /has no default export;/],
-    ['something else', 'export default 5;', /is no Provider: it is a number/],
+    ['something else', 'export default 5;', /is not a Provider: it is a number/],
     ['no name', 'export default { open() {} };', /"name" must be a word/],
     ['no open', "export default { name: 'half' };", /"open" must be a function/],
     ['a name that is taken', "export default { name: 'local', open() {} };", /its name, local, is taken/],
@@ -69,7 +69,7 @@ describe('EMBEDQL_PROVIDERS', () => {
     [
       'a model that there is',
       `export default { ${nearly}, models: [{ name: 'all-MiniLM-L6-v2', dimension: 3 }] };`,
-      /which there is already/,
+      /that name is taken/,
     ],
     ['a throw at import', "throw new Error('not today\\nnor tomorrow');", /cannot be imported \(not today\)/],
   ])('%s stops the start with one line', async (_name, code, message) => {

@@ -34,14 +34,14 @@ const throwing = (error: unknown) => () => Promise.reject(error);
 
 describe("a stranger's answer", () => {
   test.each<[string, unknown, RegExp]>([
-    ['nothing', undefined, /gave no vectors for 1 texts/],
-    ['too many', [good, good], /gave 2 vectors for 1 texts/],
-    ['a hole', [undefined], /no Float32Array/],
-    ['a list of numbers', [{ vector: [1, 2], tokens: 1 }], /no Float32Array/],
+    ['nothing', undefined, /returned no vectors for 1 texts/],
+    ['too many', [good, good], /returned 2 vectors for 1 texts/],
+    ['a hole', [undefined], /other than a Float32Array/],
+    ['a list of numbers', [{ vector: [1, 2], tokens: 1 }], /other than a Float32Array/],
     [
       'another dimension',
       [{ ...good, vector: new Float32Array(3) }],
-      /3 numbers where its "dimension" says 2/,
+      /3 numbers instead of its "dimension", 2/,
     ],
     ['infinity', [{ ...good, vector: Float32Array.from([1, Number.POSITIVE_INFINITY]) }], /not a number/],
   ])('%s is refused', async (_name, answer, message) => {
@@ -85,8 +85,12 @@ describe("a stranger's answer", () => {
   test('what else it says is checked, too', async () => {
     await expect(model({ identity: async () => 'two words' }).identity()).rejects.toThrow(/one word/);
     await expect(model({ identity: async () => undefined }).identity()).rejects.toThrow(/one word/);
-    await expect(model({ fit: async () => [] }).fit(['text'])).rejects.toThrow(/did not fit/);
-    await expect(model({ fit: async () => [{}] }).fit(['text'])).rejects.toThrow(/to something else/);
+    await expect(model({ fit: async () => [] }).fit(['text'])).rejects.toThrow(
+      /did not return every text from fit/,
+    );
+    await expect(model({ fit: async () => [{}] }).fit(['text'])).rejects.toThrow(
+      /other than a text from fit/,
+    );
     await expect(model({ countTokens: async () => [1, 2] }).countTokens(['text'])).rejects.toThrow(
       /did not count/,
     );

@@ -112,7 +112,7 @@ class SelectionCheck {
       const count = (aliases.get(name) ?? 0) + 1;
       aliases.set(name, count);
       if (count > maxAliases && !this.#limits.isGathered(name))
-        throw tooMuch(`more than ${maxAliases} aliases of one field that is not gathered with others`);
+        throw tooMuch(`more than ${maxAliases} aliases of a field that is not batched`);
       const below = fields.flatMap(({ selectionSet }) => (selectionSet ? [selectionSet] : []));
       if (below.length > 0) this.#check(below, depth + 1);
     }
@@ -149,5 +149,5 @@ function tooDeep(): EmbedQLError {
 }
 
 function tooMuch(what: string): EmbedQLError {
-  return new EmbedQLError('COST_LIMIT_EXCEEDED', `The document has ${what}; split it or write it shorter.`);
+  return new EmbedQLError('COST_LIMIT_EXCEEDED', `The document has ${what}; split it, or make it shorter.`);
 }

@@ -13,7 +13,7 @@ export function inOrder<Plugin extends object>(plugins: Readonly<Record<string, 
     const hook = requestHooks.find((candidate) => candidate in plugin);
     if (hook === undefined) return [plugin];
     throw new Error(
-      `${name} needs ${hook}, which whole answers do not pass through; use onParams, onExecute or onExecutionResult, or check the request before GraphQL.`,
+      `${name} needs ${hook}, which EmbedQL does not call; use onParams, onExecute or onExecutionResult, or check the request before GraphQL.`,
     );
   });
 }

@@ -77,7 +77,7 @@ export function addEmbedBatch(builder: Builder) {
 }
 
 /** Why an empty text of a list has no embedding. */
-export const emptyText = badUserInput('The text is empty; give it something to embed.');
+export const emptyText = badUserInput('The text is empty; pass a text to embed.');
 
 /** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
 function read(args: BatchArguments, context: Context) {
@@ -91,7 +91,7 @@ function read(args: BatchArguments, context: Context) {
   }
   const nonEmpty = [...args.texts.keys()].filter((index) => !isEmptyText(args.texts[index]!));
   if (nonEmpty.length === 0)
-    throw badUserInput('texts has nothing to embed; give it at least one text that is not empty.');
+    throw badUserInput('texts has no text to embed; pass at least one that is not empty.');
   const requests = nonEmpty.map((index) => request(args.texts[index]!, args.kind ?? 'doc', batchSize));
   return {
     model,

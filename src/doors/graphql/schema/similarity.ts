@@ -102,7 +102,7 @@ function readNearest({ query, texts, k, model }: NearestArguments, context: Cont
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
   if (indexes.length === 0)
-    throw badUserInput('texts has no text to search; give at least one that is not empty.');
+    throw badUserInput('texts has no text to search; pass at least one that is not empty.');
   if (k !== null && k !== undefined && k < 1) throw badUserInput('k must be 1 or more.');
   const documents = indexes.map((index) => request(texts[index]!, 'doc'));
   const requests = [request(requireText(query, 'query'), 'query'), ...documents];

@@ -64,7 +64,7 @@ export function hubSource(options: HubOptions): WeightsSource {
       }).catch((error: unknown) => {
         throw new Error('it cannot be reached from here', { cause: error });
       });
-      if (!answer.ok) throw new Error(`it answers HTTP ${answer.status} for ${id}`);
+      if (!answer.ok) throw new Error(`it answered HTTP ${answer.status} for ${id}`);
       const repository = repositorySchema.parse(await answer.json());
       const files = chooseFiles(repository.siblings, spec);
       const task = progress(files.reduce((sum, file) => sum + file.size, 0));
@@ -110,7 +110,8 @@ async function download(
   const timer = setTimeout(() => stalled.abort(new Error('the download stalled')), options.stallMs);
   try {
     const answer = await fetch(url, { headers, signal: stalled.signal });
-    if (!answer.ok || !answer.body) throw new Error(`it answers HTTP ${answer.status} for ${file.rfilename}`);
+    if (!answer.ok || !answer.body)
+      throw new Error(`it answered HTTP ${answer.status} for ${file.rfilename}`);
     const target = path.join(into, file.rfilename);
     await mkdir(path.dirname(target), { recursive: true });
     const hash = startHash(file);
