@@ -61,7 +61,7 @@ export function negotiate(accept = '*/*'): Accepted {
 
 interface HttpExtension {
   status?: number;
-  /** A status that GraphQL over HTTP wants, but not for `application/json`, whose clients expect 200. */
+  /** A status that GraphQL over HTTP requires, but not for `application/json`, whose clients expect 200. */
   spec?: boolean;
   headers?: Record<string, string>;
 }
