@@ -56,7 +56,7 @@ export function createGraphQLHandler(
   return async (request, response, caller) => {
     const accepted = negotiate(request.headers.accept);
     try {
-      if (request.method === 'HEAD') throw new HttpError(405, badUserInput('Send one of GET, POST.'));
+      if (request.method === 'HEAD') throw new HttpError(405, badUserInput('This path accepts GET, POST.'));
       const sent =
         request.method === 'POST'
           ? await readParams(request, options, caller.buffer)
