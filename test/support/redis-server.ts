@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -134,5 +134,71 @@ export async function startCluster(): Promise<RedisCluster> {
     urls: nodes.map(({ url }) => url).join(','),
     nodes,
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
+  };
+}
+
+export interface RedisSentinel {
+  /** As REDIS_URL takes it. */
+  url: string;
+  /** The master at first, then its replica. */
+  nodes: [RedisServer, RedisServer];
+  stop(): Promise<void>;
+}
+
+/** A master, its replica, and three Sentinels that put the replica in its place when it dies. */
+export async function startSentinel(): Promise<RedisSentinel> {
+  const master = await startRedis(['--requirepass', 'right', '--masterauth', 'right'], 'right');
+  const replica = await startRedis(
+    ['--requirepass', 'right', '--masterauth', 'right', '--replicaof', '127.0.0.1', String(master.port)],
+    'right',
+  );
+  const sentinels = await Promise.all([1, 2, 3].map(() => launchSentinel(master.port)));
+  const isReady = async ({ client }: Sentinel) => {
+    const [, replicas = 0, others = 0] =
+      /slaves=(\d+),sentinels=(\d+)/.exec((await client.call('INFO', 'sentinel')) as string) ?? [];
+    return Number(replicas) === 1 && Number(others) === 3;
+  };
+  while (!(await Promise.all(sentinels.map(isReady))).every(Boolean))
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  return {
+    url: `redis-sentinel://:right@${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/mymaster`,
+    nodes: [master, replica],
+    async stop() {
+      await Promise.all([...sentinels, master, replica].map((server) => server.stop()));
+    },
+  };
+}
+
+interface Sentinel {
+  port: number;
+  client: Redis;
+  stop(): Promise<void>;
+}
+
+async function launchSentinel(masterPort: number): Promise<Sentinel> {
+  const port = await freePort();
+  const dir = await mkdtemp(path.join(tmpdir(), 'embedql-sentinel-'));
+  const file = path.join(dir, 'sentinel.conf');
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${dir}`,
+    `sentinel monitor mymaster 127.0.0.1 ${masterPort} 2`,
+    'sentinel auth-pass mymaster right',
+    'sentinel down-after-milliseconds mymaster 1000',
+    'sentinel failover-timeout mymaster 5000',
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  const child = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const client = new Redis({ port, host: '127.0.0.1' });
+  client.on('error', () => {});
+  return {
+    port,
+    client,
+    async stop() {
+      client.disconnect();
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    },
   };
 }
