@@ -72,6 +72,8 @@ export class ReliableModel implements EmbeddingModel {
   /** 429s since the last success, and when the last of them came. */
   #refusedInARow = 0;
   #refusedAt = 0;
+  /** There has been a pause, and nobody has called since. */
+  #untested = false;
   /** The one call that tries again after a pause; the others wait for what becomes of it. */
   #probe: Promise<void> | undefined;
 
@@ -158,7 +160,6 @@ export class ReliableModel implements EmbeddingModel {
    * @returns for the one call that tries first after a pause: what to call when it is over; the others wait for that
    */
   async #pauseOver(endsAt: number, deadline: AbortSignal): Promise<(() => void) | undefined> {
-    let paused = false;
     for (;;) {
       const retryAfterMs = Math.ceil(this.#pause.remainingMs);
       if (performance.now() + retryAfterMs >= endsAt) {
@@ -168,15 +169,14 @@ export class ReliableModel implements EmbeddingModel {
           { retryable: true, retryAfterMs },
         );
       }
-      if (retryAfterMs > 0) {
-        paused = true;
-        await this.#pause.over(deadline);
-      } else if (this.#probe) await this.#probe;
-      else return paused ? this.#beginProbe() : undefined;
+      if (retryAfterMs > 0) await this.#pause.over(deadline);
+      else if (this.#probe) await this.#probe;
+      else return this.#untested ? this.#beginProbe() : undefined;
     }
   }
 
   #beginProbe(): () => void {
+    this.#untested = false;
     let end: () => void = () => {};
     this.#probe = new Promise((resolve) => {
       end = () => {
@@ -205,10 +205,16 @@ export class ReliableModel implements EmbeddingModel {
         this.#blameless.add(failure);
       if (failure.code === 'RATE_LIMITED') {
         this.#limit.tooMany();
-        this.#pause.extend(failure.retryAfterMs ?? this.#pauseMs(started));
-      } else if (failure.retryAfterMs !== undefined) this.#pause.extend(failure.retryAfterMs);
+        this.#beginPause(failure.retryAfterMs ?? this.#pauseMs(started));
+      } else if (failure.retryAfterMs !== undefined) this.#beginPause(failure.retryAfterMs);
       throw failure;
     }
+  }
+
+  #beginPause(ms: number): void {
+    if (ms <= 0) return;
+    this.#pause.extend(ms);
+    this.#untested = true;
   }
 
   /** How long nobody calls after a 429 that does not say. Calls that were refused together count once. */

@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { KeyBudgets } from '../../../src/admission/key-budgets.ts';
+import { memoryMoney } from '../../../src/admission/money.ts';
+import type { Reservation } from '../../../src/core/request.ts';
+
+describe('the books of one process', () => {
+  const request = { key: 'web', day: '2026-01-01', limit: 100 };
+
+  test('set aside what fits, in order, and book what was spent', async () => {
+    const money = memoryMoney();
+    const hold = await money.hold({ ...request, amounts: [60, 40, 1] });
+    expect(hold.granted).toBe(2);
+    hold.settle(60, 10);
+    expect((await money.hold({ ...request, amounts: [50, 1] })).granted).toBe(1);
+    hold.settle(40, 0);
+    expect((await money.hold({ ...request, amounts: [40, 1] })).granted).toBe(1);
+  });
+
+  test('begin anew each day; what is settled after midnight belongs to the day before', async () => {
+    const money = memoryMoney();
+    const late = await money.hold({ ...request, amounts: [100] });
+    const next = { ...request, day: '2026-01-02' };
+    expect((await money.hold({ ...next, amounts: [100] })).granted).toBe(1);
+    late.settle(100, 100);
+    expect((await money.hold({ ...next, amounts: [1] })).granted).toBe(0);
+  });
+});
+
+describe('KeyBudgets', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.UTC(2026, 0, 1, 23), toFake: ['Date'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const create = () => {
+    const charges: unknown[] = [];
+    const budgets = new KeyBudgets({
+      limits: new Map([
+        ['web', { usdPerDay: 1 }],
+        ['*', { textsPerMinute: 10 }],
+      ]),
+      holdMs: 1_000,
+      onCharge: (...charge) => charges.push(charge),
+    });
+    return { budgets, charges };
+  };
+
+  test('let no more be set aside than there is, however much is asked for at the same time', async () => {
+    const { budgets, charges } = create();
+    const payer = budgets.payer('web');
+    const asked = await Promise.allSettled(Array.from({ length: 30 }, () => payer.reserve!(0.1)));
+    const held = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(held).toHaveLength(10);
+    expect(asked.at(-1)).toMatchObject({ reason: { code: 'RATE_LIMITED', retryAfterMs: 3_600_000 } });
+    const [spent, ...unspent] = held as [Reservation, ...Reservation[]];
+    spent.settle(0.05);
+    payer.charged(0.05, 7);
+    for (const one of unspent) one.release();
+    expect(charges).toEqual([['web', 0.05, 7]]);
+    await expect(payer.reserve!(0.951)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await payer.reserve!(0.95);
+    vi.setSystemTime(Date.UTC(2026, 0, 2));
+    await payer.reserve!(1);
+  });
+
+  test('a key without a limit to its money sets nothing aside; texts are counted for it', async () => {
+    const { budgets } = create();
+    expect([budgets.payer('other').reserve, budgets.limitsTexts('other')]).toEqual([undefined, true]);
+    expect(await budgets.take('other', 11)).toMatchObject({ code: 'COST_LIMIT_EXCEEDED' });
+    expect(await budgets.take('other', 10)).toBeUndefined();
+    // What is refused is not counted, and another key has its own.
+    expect(await budgets.take('other', 1)).toMatchObject({ code: 'RATE_LIMITED', retryable: true });
+    expect(await budgets.take('third', 10)).toBeUndefined();
+  });
+});
