@@ -19,9 +19,11 @@ import type { CacheEvents } from './core/events.ts';
 import { fanOut } from './core/events.ts';
 import type { Environment, Log, Progress } from './core/surroundings.ts';
 import { graphqlErrors } from './doors/graphql/coded-error.ts';
+import { createDoor } from './doors/graphql/door.ts';
 import { graphqlPath } from './doors/graphql/engine.ts';
 import { createGraphQLHandler } from './doors/graphql/handler.ts';
 import type { SharedDocuments } from './doors/graphql/persisted-queries.ts';
+import { createWebSockets } from './doors/graphql/web-sockets.ts';
 import { openaiElsewhere, openaiRoutes } from './doors/openai/routes.ts';
 import { OperationLog } from './doors/operation-log.ts';
 import { dashboardRoutes } from './doors/pages/dashboard.ts';
@@ -147,6 +149,8 @@ export async function createApp({
   };
 
   const errors = graphqlErrors(variableOf);
+  const authenticate = createAuthenticate(config);
+  const door = createDoor(services, config, log, documents);
   const routes: Route[] = [
     {
       path: graphqlPath,
@@ -154,7 +158,7 @@ export async function createApp({
       guarded: true,
       // Without GraphiQL the same request is a query.
       ...(config.graphiql ? { page: { isRequested: requestsPage, handle: createGraphiQLPage() } } : {}),
-      handle: createGraphQLHandler(services, config, log, documents),
+      handle: createGraphQLHandler(door),
     },
     ...dashboardRoutes(),
     ...openaiRoutes(services, config.maxBodyBytes, log),
@@ -171,7 +175,7 @@ export async function createApp({
     elsewhere: [openaiElsewhere(services)],
     basePath,
     errors,
-    authenticate: createAuthenticate(config),
+    authenticate,
     corsOrigins: config.corsOrigins,
     maxBufferedBytes: config.maxBufferedMb * 1_000_000,
     maxAnswerBytes: config.maxAnswerBytes,
@@ -180,7 +184,23 @@ export async function createApp({
     nameOption: variableOf,
   });
 
-  const server = createHttpServer(dispatch.listener, config, errors);
+  const webSockets = createWebSockets({
+    door,
+    authenticate,
+    buffers: dispatch.buffers,
+    log,
+    onCount: (open) => prometheus.webSockets(open),
+  });
+  const upgrade = createUpgrade({
+    path: graphqlPath,
+    basePath,
+    errors,
+    corsOrigins: config.corsOrigins,
+    refusal: dispatch.refusal,
+    onCrossOrigin: dispatch.refuseOrigin,
+    accept: webSockets.accept,
+  });
+  const server = createHttpServer(dispatch.listener, config, errors, upgrade);
   let address: string | undefined;
   let closing: Promise<void> | undefined;
 
@@ -190,7 +210,11 @@ export async function createApp({
 
   const close = async () => {
     stopping.abort();
-    await Promise.all([server.close(config.drainMs), dispatch.drain(config.drainMs)]);
+    await Promise.all([
+      server.close(config.drainMs),
+      dispatch.drain(config.drainMs),
+      webSockets.drain(config.drainMs),
+    ]);
     address = undefined;
     budgetRedis?.close();
     await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
@@ -199,7 +223,7 @@ export async function createApp({
   return {
     services,
     listener: dispatch.listener,
-    upgrade: createUpgrade(graphqlPath, basePath, errors),
+    upgrade,
     get address() {
       return address;
     },

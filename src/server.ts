@@ -44,8 +44,8 @@ export interface EmbedQLServer {
     next?: (error?: unknown) => void,
   ) => void;
   /**
-   * For the `upgrade` event of `node:http`. There are no WebSockets yet, so a request for one gets HTTP 400 that says how
-   * to subscribe without.
+   * For the `upgrade` event of `node:http`: takes WebSockets on `/graphql` (`graphql-transport-ws`, with the key in
+   * `connectionParams.authorization`). `listen` does so by itself.
    * @returns whether the path was EmbedQL's; if not, nothing has been touched, and the socket is still the caller's
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;

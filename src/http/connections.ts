@@ -15,6 +15,8 @@ export class Connections {
       this.#active.set(socket, 0);
       socket.once('close', () => this.#active.delete(socket));
     });
+    // Who takes it over closes it.
+    server.on('upgrade', (_request, socket: Socket) => this.#active.delete(socket));
     server.on('request', ({ socket }, response) => {
       this.#count(socket, 1);
       response.once('close', () => this.#count(socket, -1));

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Authenticate, type Identity, keyRefusal } from '../admission/keys.ts';
@@ -17,6 +16,7 @@ import { type Place, placeOf, withSlash } from './place.ts';
 import { type ErrorShape, HttpError, sendError } from './respond.ts';
 import type { Caller, MountedRequest, Route } from './route.ts';
 import { limitSlowReader } from './slow-clients.ts';
+import { requestIdOf } from './upgrade.ts';
 
 /** Paths that are none of a server's, but where the clients of a door look for something. */
 export interface Elsewhere {
@@ -57,6 +57,12 @@ export type RequestListener = (
 ) => void;
 
 export interface Dispatch {
+  /** What is held for clients. */
+  readonly buffers: Buffers;
+  /** Why no connection is taken at the moment; undefined where one is. */
+  refusal(): EmbedQLError | undefined;
+  /** Tells the log that a page of another origin was refused, and says what it is told. */
+  refuseOrigin(origin: string | undefined): EmbedQLError;
   /** Answers a request from its first byte to its last, whoever listens for it. */
   readonly listener: RequestListener;
   /** Waits for what is in flight, for at most `ms`, then cuts off the rest. What comes after that is refused. */
@@ -78,10 +84,12 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   /** Pages see no reason in a browser, so the log has it: once for each origin. */
   const toldOrigins = new Set<string>();
-  const tellOrigin = (origin = 'unknown') => {
-    if (toldOrigins.has(origin) || toldOrigins.size >= maxToldOrigins) return;
-    toldOrigins.add(origin);
-    log.warn({ origin: origin.slice(0, 200) }, describeError(crossOrigin, options.nameOption));
+  const refuseOrigin = (origin = 'unknown') => {
+    if (!toldOrigins.has(origin) && toldOrigins.size < maxToldOrigins) {
+      toldOrigins.add(origin);
+      log.warn({ origin: origin.slice(0, 200) }, describeError(crossOrigin, options.nameOption));
+    }
+    return crossOrigin;
   };
 
   const routeOf = (path: string) =>
@@ -166,10 +174,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
     const origin = checkOrigin(request, response);
     if (origin === 'answered') return;
-    if (origin === 'refuse') {
-      tellOrigin(request.headers.origin);
-      return turnAway(crossOrigin);
-    }
+    if (origin === 'refuse') return turnAway(refuseOrigin(request.headers.origin));
     if (request.method === 'OPTIONS') return refuseMethod();
     const identity = authenticate(request.headers.authorization);
     if (!identity) {
@@ -183,6 +188,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   return {
     listener,
+    buffers,
+    refuseOrigin,
+    refusal: () => (closed ? shutDown : buffers.full ? tooMuchBuffered : undefined),
     async drain(ms) {
       const timeIsUp = sleep(ms, undefined, { ref: false });
       await Promise.race([closedAll(inFlight), timeIsUp]);
@@ -198,12 +206,6 @@ function closedAll(responses: Iterable<ServerResponse>): Promise<unknown> {
   return Promise.all(
     [...responses].map((response) => new Promise((resolve) => response.once('close', resolve))),
   );
-}
-
-/** A request id from outside is taken over where it looks like one; anything else could be anything. */
-function requestIdOf({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
 const nobody: Identity = { role: 'client', key: 'anonymous' };

@@ -20,13 +20,20 @@ export class Buffers {
 
   /** What is held for one request; let go of when its response is closed. */
   forRequest(response: ServerResponse): RequestBuffer {
+    const buffer = this.hold(() => response.writableLength);
+    response.once('close', () => buffer.end());
+    return buffer;
+  }
+
+  /**
+   * What is held for something that has no response of its own.
+   * @param unread bytes of the answer that the client has not taken, once it has been written
+   */
+  hold(unread: () => number = () => 0): EndingBuffer {
     let held = 0;
-    response.once('close', () => {
-      this.#bytes -= held;
-      held = 0;
-    });
+    let ended = false;
     const hold = (bytes: number) => {
-      if (response.closed) return;
+      if (ended) return;
       held += bytes;
       this.#bytes += bytes;
     };
@@ -44,11 +51,22 @@ export class Buffers {
       },
       answered() {
         // What the client has taken already needs no memory any more.
-        hold(response.writableLength - answer);
-        answer = response.writableLength;
+        const left = unread();
+        hold(left - answer);
+        answer = left;
+      },
+      end: () => {
+        ended = true;
+        this.#bytes -= held;
+        held = 0;
       },
     };
   }
+}
+
+/** What is held, until that is over. */
+export interface EndingBuffer extends RequestBuffer {
+  end(): void;
 }
 
 export interface RequestBuffer {

@@ -38,6 +38,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   readonly #keyTokens: Counter<'key'>;
   readonly #keyCost: Counter<'key'>;
   readonly #keyRefusals: Counter<'key' | 'code'>;
+  readonly #webSockets: Gauge;
 
   constructor({ specs, queueDepths }: PrometheusOptions) {
     const registers = [this.#registry];
@@ -137,6 +138,11 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
         for (const { model, texts } of queueDepths()) this.set({ model }, texts);
       },
     });
+    this.#webSockets = new Gauge({
+      name: 'embedql_websocket_connections',
+      help: 'WebSockets that are open.',
+      registers,
+    });
     ofProcess();
   }
 
@@ -188,6 +194,11 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   charged(key: string, usd: number, tokens: number): void {
     this.#keyCost.inc({ key }, usd);
     this.#keyTokens.inc({ key }, tokens);
+  }
+
+  /** @param open WebSockets that are open now */
+  webSockets(open: number): void {
+    this.#webSockets.set(open);
   }
 
   #price(model: string, tokens: number): number {

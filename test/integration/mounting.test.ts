@@ -329,7 +329,7 @@ test('importing and making a server leaves the process as it was', async () => {
   expect({ listeners: count(), globals: Object.keys(globalThis), env: { ...process.env } }).toEqual(before);
 });
 
-test('WebSockets are refused with a reason on our path, and left alone elsewhere', async () => {
+test('WebSockets are taken on our path, and left alone elsewhere', async () => {
   const { handler, upgrade } = await embedql({ basePath: '/ai' });
   const server = createHttpServer(handler).listen(0, '127.0.0.1');
   server.on('upgrade', (request, socket, head) => {
@@ -338,12 +338,17 @@ test('WebSockets are refused with a reason on our path, and left alone elsewhere
   const { port } = new URL(await listening(server));
   const ask = async (path: string) => {
     const socket = connect(Number(port), '127.0.0.1');
-    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`);
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: graphql-transport-ws\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+    );
     let text = '';
-    for await (const chunk of socket) text += chunk;
+    for await (const chunk of socket) {
+      text += chunk;
+      if (text.includes('\r\n\r\n')) break;
+    }
     return text;
   };
-  expect(await ask('/ai/graphql')).toMatch(/^HTTP\/1\.1 400 [\s\S]*text\/event-stream/);
+  expect(await ask('/ai/graphql')).toMatch(/^HTTP\/1\.1 101 [\s\S]*graphql-transport-ws/);
   expect(await ask('/chat')).toMatch(/ours$/);
 });
 

@@ -2,35 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
 import { OperationList } from '../../admission/operation-list.ts';
 import { badUserInput, EmbedQLError } from '../../core/errors.ts';
-import type { Log } from '../../core/surroundings.ts';
 import { BrokenOff, leaveUnread } from '../../http/body.ts';
 import { clientGone, HttpError, sendBytes, sendError } from '../../http/respond.ts';
 import type { Caller, Handler } from '../../http/route.ts';
 import { writeAnswer } from '../../wire/writer.ts';
 import { figuresHeader } from '../operation-log.ts';
-import type { Services } from '../services.ts';
 import { type AnswerType, headOf, negotiate, type StreamType, toSentResult } from './answer.ts';
-import { createFinish, type Finish, graphqlErrors } from './coded-error.ts';
-import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { type BodyLimits, readParams, readQueryString } from './params.ts';
-import { notPersisted, PersistedQueries, type SharedDocuments } from './persisted-queries.ts';
+import type { Door } from './door.ts';
+import { readParams, readQueryString } from './params.ts';
+import { notPersisted, type PersistedQueries } from './persisted-queries.ts';
 import { failed, runOperation, runWhole } from './run.ts';
 import { writeStream } from './streamed-answer.ts';
 import { wholeRequest } from './whole-request.ts';
-
-export interface GraphQLHandlerOptions extends EngineOptions, BodyLimits {
-  /** Milliseconds in which a piece of an answer has to be taken. */
-  transferTimeoutMs: number;
-}
-
-/** What every way to be answered has in common. */
-interface Door {
-  readonly engine: Engine;
-  readonly services: Services;
-  readonly options: GraphQLHandlerOptions;
-  readonly finish: Finish;
-  readonly persisted: PersistedQueries;
-}
 
 /** One request, and whoever sent it. */
 interface Exchange {
@@ -43,16 +26,8 @@ interface Exchange {
  * GraphQL over HTTP. Requests are read and answers written here, without the detour over Fetch's Request and Response, and
  * so that the bytes that a slow reader has not taken can be accounted for. The engine is Yoga's.
  */
-export function createGraphQLHandler(
-  services: Services,
-  options: GraphQLHandlerOptions,
-  log: Log,
-  documents?: SharedDocuments,
-): Handler {
-  const finish = createFinish(services.nameOption, log);
-  const engine = createEngine(services, options);
-  const shape = graphqlErrors(services.nameOption);
-  const door: Door = { engine, services, options, finish, persisted: new PersistedQueries(documents) };
+export function createGraphQLHandler(door: Door): Handler {
+  const { engine, options, persisted, shape } = door;
   return async (request, response, caller) => {
     const accepted = negotiate(request.headers.accept);
     try {
@@ -66,7 +41,7 @@ export function createGraphQLHandler(
         if (!accepted.whole) throw notAcceptable('A list of operations', wholeTypes);
         return await answerList(door, sent, accepted.whole, exchange);
       }
-      const found = door.persisted.find(sent);
+      const found = persisted.find(sent);
       const params = found instanceof Promise ? await found : found;
       const isSubscription = params !== undefined && engine.isSubscription(params);
       const { whole, stream } = accepted;

@@ -14,7 +14,10 @@ class WholeRequest implements Carried {
   readonly #headers: IncomingMessage['headers'];
   #read: Headers | undefined;
 
-  constructor({ method = 'POST', headers }: IncomingMessage, signal: AbortSignal) {
+  constructor(
+    { method = 'POST', headers }: Pick<IncomingMessage, 'method' | 'headers'>,
+    signal: AbortSignal,
+  ) {
     this.method = method;
     this.signal = signal;
     this.#headers = headers;
@@ -43,7 +46,10 @@ for (const name of Object.getOwnPropertyNames(Request.prototype)) {
 }
 
 /** @param signal aborts when the client has left */
-export function wholeRequest(request: IncomingMessage, signal: AbortSignal): Request {
+export function wholeRequest(
+  request: Pick<IncomingMessage, 'method' | 'headers'>,
+  signal: AbortSignal,
+): Request {
   const carried: Carried = new WholeRequest(request, signal);
   return carried as Request;
 }

@@ -1,0 +1,307 @@
+import { connect } from 'node:net';
+import { createClient as createSseClient } from 'graphql-sse';
+import { type Client, createClient } from 'graphql-ws';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { type ProviderServer, startProvider } from '../support/provider-server.ts';
+
+let provider: ProviderServer;
+let server: TestServer;
+const lines: Array<Record<string, unknown>> = [];
+const keep = (line: unknown) => void lines.push(line as Record<string, unknown>);
+const log = { debug() {}, info: keep, warn: keep, error: keep, isLevelEnabled: () => true };
+
+beforeAll(async () => {
+  provider = await startProvider();
+  server = await startEmbedQL(
+    {
+      ...provider.env,
+      EMBEDQL_API_KEYS: 'web:secret,other:second',
+      EMBEDQL_CORS_ORIGINS: 'https://app.example',
+      EMBEDQL_MAX_BODY_BYTES: '100000',
+      EMBEDQL_MAX_TEXTS: '300',
+      EMBEDQL_PROVIDER_CONCURRENCY: '2',
+    },
+    undefined,
+    log,
+  );
+});
+beforeEach(() => {
+  provider.forget();
+  provider.delayMs = 0;
+  lines.length = 0;
+});
+afterAll(async () => {
+  await server.stop();
+  await provider.close();
+});
+
+const authorization = 'Bearer secret';
+const embedStream =
+  'subscription Streamed($texts: [String!]!) { embedStream(texts: $texts) { done total failures { code } } }';
+const metrics = 'subscription Watched { metricsUpdated(intervalMs: 100) { operations } }';
+const many = (n: number, name: string) => Array.from({ length: n }, (_, i) => `${name} ${i}`);
+const operationLines = () => lines.filter((line) => 'outcome' in line);
+const until = async (isSo: () => boolean) => {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+describe('multipart/mixed, as Apollo Client and gql ask for it', () => {
+  const accept = 'multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json';
+  const ask = (query: string, variables: object = {}) =>
+    server.post({ query, variables }, { headers: { accept, authorization } });
+
+  test('each event is a part with its boundary behind it, and the last says the end', async () => {
+    const response = await ask(embedStream, { texts: [...many(150, 'part'), ' '] });
+    expect(response.headers.get('content-type')).toBe(
+      'multipart/mixed;boundary=graphql;subscriptionSpec=1.0',
+    );
+    const text = await response.text();
+    expect(
+      text.startsWith('\r\n--graphql\r\ncontent-type: application/json\r\n\r\n{"payload":{"data":'),
+    ).toBe(true);
+    expect(text.endsWith('\r\n--graphql--\r\n')).toBe(true);
+    const parts = text.split('\r\n--graphql').slice(1, -1);
+    const bodies = parts.map((part) => JSON.parse(part.split('\r\n\r\n')[1]!));
+    expect(bodies.at(-1).payload.data.embedStream.done).toBe(151);
+    expect(bodies.flatMap(({ payload }) => payload.data.embedStream.failures)).toEqual([
+      { code: 'BAD_USER_INPUT' },
+    ]);
+  });
+
+  test('a part can be read when it is there, not only when the next one is', async () => {
+    const response = await ask(metrics);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    while (!/\{"payload".*\r\n--graphql$/.test(text)) text += (await reader.read()).value;
+    await reader.cancel();
+    await until(() => operationLines().length === 1);
+    expect(operationLines()[0]).toMatchObject({ key: 'web', operation: 'Watched', outcome: 'cancelled' });
+  });
+
+  test('an error before the first event is a payload; a query is plain JSON', async () => {
+    const text = await (await ask('subscription { nothing }')).text();
+    expect(text).toMatch(/\{"payload":\{"errors":\[.*BAD_USER_INPUT.*\}\r\n--graphql--\r\n$/);
+    const query = await ask('{ health { status } }');
+    expect(query.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(await query.json()).toEqual({ data: { health: { status: 'OK' } } });
+  });
+});
+
+describe("server-sent events with graphql-sse's client", () => {
+  test('one connection for each operation: streams, queries and errors', async () => {
+    const client = createSseClient({
+      url: `${server.url}/graphql`,
+      headers: { authorization },
+      retryAttempts: 0,
+    });
+    const done: unknown[] = [];
+    for await (const { data } of client.iterate({
+      query: embedStream,
+      variables: { texts: many(150, 'sse') },
+    }))
+      done.push((data as { embedStream: { done: number } }).embedStream.done);
+    expect(done.at(-1)).toBe(150);
+    const results: unknown[] = [];
+    for await (const result of client.iterate({ query: '{ health { status } }' })) results.push(result);
+    expect(results).toEqual([{ data: { health: { status: 'OK' } } }]);
+    for await (const { errors } of client.iterate({ query: '{ nothing }' }))
+      expect(errors![0]!.extensions!['code']).toBe('BAD_USER_INPUT');
+    client.dispose();
+  });
+});
+
+describe('WebSockets', () => {
+  const open = (connectionParams: Record<string, unknown> = { authorization }): Client =>
+    createClient({
+      url: `${server.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams,
+      retryAttempts: 0,
+      lazyCloseTimeout: 10_000,
+    });
+
+  test('queries, mutations and subscriptions on one connection, each with its line', async () => {
+    const client = open();
+    const answer = async (query: string, variables = {}) => {
+      for await (const result of client.iterate({ query, variables })) return result;
+      return undefined;
+    };
+    expect(await answer('{ health { status } }')).toEqual({ data: { health: { status: 'OK' } } });
+    expect(await answer('mutation One { embed(text: "ws") { cached dimension } }')).toEqual({
+      data: { embed: { cached: false, dimension: 1_536 } },
+    });
+    const failing = await answer(
+      'mutation { a: embed(text: "ws") { cached } b: embed(text: " ") { cached } }',
+    );
+    expect(failing).toMatchObject({
+      data: { a: { cached: true }, b: null },
+      errors: [{ path: ['b'], extensions: { code: 'BAD_USER_INPUT', retryable: false } }],
+    });
+    const done: number[] = [];
+    for await (const { data } of client.iterate({
+      query: embedStream,
+      variables: { texts: many(250, 'ws') },
+    }))
+      done.push((data as { embedStream: { done: number } }).embedStream.done);
+    expect(done.at(-1)).toBe(250);
+    await until(() => operationLines().length === 4);
+    expect(operationLines().map(({ key, type, outcome, texts }) => [key, type, outcome, texts])).toEqual([
+      ['web', 'query', 'ok', 0],
+      ['web', 'mutation', 'ok', 1],
+      ['web', 'mutation', 'failed', 1],
+      ['web', 'subscription', 'ok', 250],
+    ]);
+    expect(new Set(operationLines().map(({ requestId }) => requestId)).size).toBe(1);
+    const page = await (await fetch(`${server.url}/metrics`, { headers: { authorization } })).text();
+    expect(page).toContain('embedql_websocket_connections 1');
+    await client.dispose();
+  });
+
+  test('many at the same time share provider calls, and limits hold for each', async () => {
+    const client = open();
+    const embed = async (text: string) => {
+      for await (const { data } of client.iterate({
+        query: 'mutation($text: String!) { embed(text: $text) { dimension } }',
+        variables: { text },
+      }))
+        return data;
+      return undefined;
+    };
+    await embed('first, so that the connection is there');
+    provider.forget();
+    await Promise.all(many(32, 'together').map(embed));
+    expect(provider.calls.length).toBeLessThanOrEqual(4);
+    await expect(
+      client.iterate({ query: embedStream, variables: { texts: many(301, 'over') } }).next(),
+    ).rejects.toMatchObject([{ extensions: { code: 'COST_LIMIT_EXCEEDED' } }]);
+    await expect(client.iterate({ query: '{ nothing }' }).next()).rejects.toMatchObject([
+      { extensions: { code: 'BAD_USER_INPUT' } },
+    ]);
+    await client.dispose();
+  });
+
+  test.each([
+    ['Bearer in connectionParams', { authorization }, true],
+    ['the key alone', { Authorization: 'secret' }, true],
+    ['in headers', { headers: { authorization } }, true],
+    ['a wrong one', { authorization: 'Bearer wrong' }, false],
+    ['none', {}, false],
+  ])('the key: %s', async (_name, params, isKnown) => {
+    const client = open(params);
+    const answered = client.iterate({ query: '{ health { status } }' }).next();
+    if (isKnown) expect((await answered).value).toEqual({ data: { health: { status: 'OK' } } });
+    else
+      await expect(answered).rejects.toMatchObject({
+        code: 4403,
+        reason: expect.stringContaining('connectionParams.authorization'),
+      });
+    await client.dispose();
+  });
+
+  const upgrade = async (headers: Record<string, string>, path = '/graphql') => {
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}${path}`, 'graphql-transport-ws', {
+      headers,
+    });
+    const status = await new Promise((resolve) => {
+      socket.once('open', () => resolve(101));
+      socket.once('unexpected-response', (_request, response) => resolve(response.statusCode));
+      socket.once('error', () => {});
+    });
+    socket.terminate();
+    return status;
+  };
+
+  test('a page of another origin is refused, and the log says with which setting it is let in', async () => {
+    expect(await upgrade({ origin: 'https://app.example', 'sec-fetch-site': 'cross-site' })).toBe(101);
+    expect(await upgrade({ origin: server.url })).toBe(101);
+    expect(await upgrade({})).toBe(101);
+    expect(await upgrade({ origin: 'https://evil.example' })).toBe(403);
+    expect(await upgrade({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(lines.filter(({ origin }) => origin === 'https://evil.example')).toHaveLength(1);
+    expect(await upgrade({}, '/v1/embeddings')).toBe(404);
+  });
+
+  test('a client that leaves, or ends an operation, has it ended: nothing more is computed', async () => {
+    provider.delayMs = 50;
+    const client = open();
+    const ended = new Promise<void>((resolve) => {
+      const end = client.subscribe(
+        { query: embedStream, variables: { texts: many(300, 'left') } },
+        { next: () => end(), error: () => resolve(), complete: () => resolve() },
+      );
+    });
+    await ended;
+    await until(() => operationLines().length === 1);
+    expect(operationLines()[0]).toMatchObject({ type: 'subscription', outcome: 'cancelled' });
+    void client
+      .iterate({ query: 'mutation { embed(text: "given up") { cost } }' })
+      .next()
+      .catch(() => {});
+    await until(() => provider.calls.some(({ input }) => input.includes('given up')));
+    client.terminate();
+    await until(() => operationLines().length === 2);
+    expect(operationLines()[1]).toMatchObject({ type: 'mutation', outcome: 'cancelled' });
+    await client.dispose();
+  });
+
+  test('a message over the limit closes the connection, and no plain line is printed', async () => {
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    await new Promise((resolve) => socket.once('open', resolve));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.send('x'.repeat(100_001));
+    expect(await closed).toBe(1009);
+    const other = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    await new Promise((resolve) => other.once('open', resolve));
+    const refused = new Promise((resolve) => other.once('close', resolve));
+    other.send('no JSON');
+    expect(await refused).toBe(4400);
+  });
+
+  test('a server that closes finishes what is under way, then says that it goes away', async () => {
+    const closing = await startEmbedQL({ ...provider.env, EMBEDQL_PROVIDER_CONCURRENCY: '2' });
+    const connection = () =>
+      createClient({
+        url: `${closing.url.replace('http', 'ws')}/graphql`,
+        webSocketImpl: WebSocket,
+        lazy: false,
+        onNonLazyError: () => {},
+        retryAttempts: 0,
+      });
+    const [busy, idle] = [connection(), connection()];
+    const gone = [busy, idle].map(
+      (client) =>
+        new Promise((resolve) => client.on('closed', (event) => resolve((event as CloseEvent).code))),
+    );
+    provider.delayMs = 100;
+    const answered = busy.iterate({ query: 'mutation { embed(text: "last") { dimension } }' }).next();
+    await until(() => provider.calls.length > 0);
+    const stopped = closing.stop();
+    expect((await answered).value).toEqual({ data: { embed: { dimension: 1_536 } } });
+    expect(await Promise.all(gone)).toEqual([1001, 1001]);
+    await stopped;
+  });
+});
+
+test('a request that asks for HTTP/2 on the side, as those of Java do, is answered by HTTP/1.1', async () => {
+  const { port } = new URL(server.url);
+  const body = '{"query":"{ health { status } }"}';
+  const socket = connect(Number(port), '127.0.0.1');
+  const head =
+    `POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\ncontent-type: application/json\r\n` +
+    `content-length: ${body.length}\r\n`;
+  socket.write(
+    `${head}connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQBAAAAAAIAAAAA\r\n\r\n`,
+  );
+  socket.write(body);
+  let text = '';
+  const answers = () => text.split('{"data":{"health":{"status":"OK"}}}').length - 1;
+  socket.on('data', (chunk) => {
+    text += chunk;
+    // The connection goes on.
+    if (answers() === 1 && !text.includes('again')) socket.write(`${head}x-request-id: again\r\n\r\n${body}`);
+  });
+  await until(() => answers() === 2);
+  socket.destroy();
+});
