@@ -28,16 +28,22 @@ export interface Composed<Head> {
  * @param encoded bytes of vectors that were written before
  * @param allocate memory for so many bytes
  * @param compose makes the value
+ * @returns the answer, and how many bytes of it are vectors in base64
  */
 export async function writeAnswer<Head>(
   encoded: EncodedVectors,
   allocate: (bytes: number) => Buffer,
   compose: (vectors: VectorForms) => Composed<Head> | Promise<Composed<Head>>,
-): Promise<{ head: Head; body: string | Buffer }> {
+): Promise<{ head: Head; body: string | Buffer; base64Bytes: number }> {
   const json = new SplicedJson();
+  let base64Bytes = 0;
   const { value, head } = await compose({
     numbers: (vector) => json.mark(encoded.numbers(vector)),
-    base64: (vector) => json.mark(encoded.base64(vector)),
+    base64: (vector) => {
+      const bytes = encoded.base64(vector);
+      base64Bytes += bytes.length;
+      return json.mark(bytes);
+    },
   });
-  return { head, body: json.write(value, allocate) };
+  return { head, body: json.write(value, allocate), base64Bytes };
 }

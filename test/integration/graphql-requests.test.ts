@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { type IncomingHttpHeaders, request } from 'node:http';
+import { brotliCompressSync, brotliDecompressSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type GraphQLAnswer, startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
@@ -181,7 +182,7 @@ describe('lists of operations', () => {
   });
 
   test.each([
-    ['too many', Array.from({ length: 11 }, () => ({ query: '{ __typename }' })), /11 operations, and 10/],
+    ['too many', Array.from({ length: 11 }, () => ({ query: '{ __typename }' })), /11 operations; 10/],
     ['none', [], /The list is empty/],
     ['something else', [{ query: '{ __typename }' }, 7], /Entry 1 of the list/],
   ])('%s: 400 that says so', async (_name, body, message) => {
@@ -268,6 +269,67 @@ describe('packed bodies', () => {
       start: (controller) => controller.enqueue(gzipSync(zeros).subarray(0, 4_000)),
     });
     expect((await send(beginning, 'gzip')).status).toBe(413);
+  });
+});
+
+describe('packed answers', () => {
+  const texts = Array.from({ length: 5 }, (_, i) => `packed answer ${i}`);
+  const ask = async (field: string, accepted: string) => {
+    const { port } = new URL(server.url);
+    const body = JSON.stringify({
+      query: `mutation($texts: [String!]!) { embedBatch(texts: $texts) { ${field} } }`,
+      variables: { texts },
+    });
+    // Not fetch, which unpacks.
+    return new Promise<{ headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
+      const headers = {
+        'content-type': 'application/json',
+        ...(accepted ? { 'accept-encoding': accepted } : {}),
+      };
+      const sent = request({ port, path: '/graphql', method: 'POST', headers }, async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk as Buffer);
+        resolve({ headers: response.headers, body: Buffer.concat(chunks) });
+      });
+      sent.on('error', reject).end(body);
+    });
+  };
+
+  test('numbers are packed for who asks, and are the same numbers', async () => {
+    const plain = await ask('embeddings', '');
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    expect(plain.headers['vary']).toBe('accept-encoding');
+    for (const [accepted, encoding, unpack] of [
+      ['gzip, deflate', 'gzip', gunzipSync],
+      ['gzip, deflate, br, zstd', 'br', brotliDecompressSync],
+    ] as const) {
+      const packed = await ask('embeddings', accepted);
+      expect(packed.headers['content-encoding']).toBe(encoding);
+      expect(packed.headers['vary']).toBe('accept-encoding');
+      expect(Number(packed.headers['content-length'])).toBe(packed.body.length);
+      expect(packed.body.length).toBeLessThan(plain.body.length * 0.6);
+      expect(unpack(packed.body).equals(plain.body)).toBe(true);
+    }
+  });
+
+  test('vectors in base64 and small answers are not', async () => {
+    expect((await ask('embeddingsBase64', 'gzip')).headers['content-encoding']).toBeUndefined();
+    const small = await ask('totalEmbeddings', 'gzip');
+    expect([small.headers['content-encoding'], small.headers['vary']]).toEqual([undefined, undefined]);
+  });
+
+  test('a list, and /v1, are packed alike', async () => {
+    const query = 'mutation($texts: [String!]!) { embedBatch(texts: $texts) { embeddings } }';
+    const list = await server.post([{ query, variables: { texts } }]);
+    expect(list.headers.get('content-encoding')).toBe('gzip');
+    expect(((await list.json()) as GraphQLAnswer[])[0]!.data.embedBatch.embeddings).toHaveLength(5);
+    const openai = await fetch(`${server.url}/v1/embeddings`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'text-embedding-3-small', input: texts }),
+    });
+    expect(openai.headers.get('content-encoding')).toBe('gzip');
+    expect(((await openai.json()) as { data: unknown[] }).data).toHaveLength(5);
   });
 });
 

@@ -3,6 +3,7 @@ import type { GraphQLParams } from 'graphql-yoga';
 import { OperationList } from '../../admission/operation-list.ts';
 import { badUserInput, EmbedQLError } from '../../core/errors.ts';
 import { BrokenOff, leaveUnread } from '../../http/body.ts';
+import { sendPacked } from '../../http/packing.ts';
 import { clientGone, HttpError, sendBytes, sendError } from '../../http/respond.ts';
 import type { Caller, Handler } from '../../http/route.ts';
 import { writeAnswer } from '../../wire/writer.ts';
@@ -103,16 +104,20 @@ async function answerWhole(
     });
   const record = services.operations.begin('graphql', caller);
   const gone = clientGone(response);
-  const { head, body } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
-    const ran = await runWhole(engine, params, wholeRequest(request, gone), { ...caller, record, vectors });
-    const result = finish(ran, record);
-    record.end(gone.aborted);
-    // Nobody is left to be answered.
-    if (gone.aborted) throw new BrokenOff();
-    record.tellFigures();
-    return { value: toSentResult(result), head: headOf(result, type) };
-  });
-  sendBytes(response, head.status, `${type}; charset=utf-8`, body, head.headers);
+  const { head, body, base64Bytes } = await writeAnswer(
+    services.encoded,
+    caller.allocate,
+    async (vectors) => {
+      const ran = await runWhole(engine, params, wholeRequest(request, gone), { ...caller, record, vectors });
+      const result = finish(ran, record);
+      record.end(gone.aborted);
+      // Nobody is left to be answered.
+      if (gone.aborted) throw new BrokenOff();
+      record.tellFigures();
+      return { value: toSentResult(result), head: headOf(result, type) };
+    },
+  );
+  await sendPacked(request, response, { ...head, type: `${type}; charset=utf-8`, body, base64Bytes });
 }
 
 /** Operations of one request, side by side: their texts travel together, and each has its own result and line in the log. */
@@ -127,7 +132,7 @@ async function answerList(
   const shared = services.admission.begin({ key: caller.key, signal: gone });
   const list = new OperationList(shared, sent.length);
   const answerUse = { bytes: 0, values: 0 };
-  const { body } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
+  const { body, base64Bytes } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
     const answered = await Promise.all(
       sent.map(async (one) => {
         const seat = list.seat();
@@ -152,7 +157,7 @@ async function answerList(
     if (figures) caller.setHeader(...figures);
     return { value: answered.map(({ value }) => value), head: undefined };
   });
-  sendBytes(response, 200, `${type}; charset=utf-8`, body);
+  await sendPacked(request, response, { status: 200, type: `${type}; charset=utf-8`, body, base64Bytes });
 }
 
 /** One of a list with its document; what is wrong with its hash is wrong with it alone. */

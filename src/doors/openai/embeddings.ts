@@ -6,7 +6,8 @@ import type { Log } from '../../core/surroundings.ts';
 import { shortenVector } from '../../core/vectors.ts';
 import { readWish } from '../../core/wish.ts';
 import { BrokenOff, leaveUnread, readJson } from '../../http/body.ts';
-import { clientGone, sendBytes, sendError } from '../../http/respond.ts';
+import { sendPacked } from '../../http/packing.ts';
+import { clientGone, sendError } from '../../http/respond.ts';
 import type { Handler } from '../../http/route.ts';
 import { writeAnswer } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
@@ -45,16 +46,21 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       record.tellFigures();
       const cut = answers.filter((answer) => (answer as Answer).truncated).length;
       if (cut > 0) caller.setHeader('x-embedql-truncated', String(cut));
-      const { body: answer } = await writeAnswer(services.encoded, caller.allocate, (vectors) => ({
-        value: listOf(
-          answers as Answer[],
-          asked,
-          asked.encoding === 'base64' ? vectors.base64 : vectors.numbers,
-        ),
-        head: undefined,
-      }));
+      const { body: answer, base64Bytes } = await writeAnswer(
+        services.encoded,
+        caller.allocate,
+        (vectors) => ({
+          value: listOf(
+            answers as Answer[],
+            asked,
+            asked.encoding === 'base64' ? vectors.base64 : vectors.numbers,
+          ),
+          head: undefined,
+        }),
+      );
       setFacts(response, { started, minute: operation.minute });
-      sendBytes(response, 200, 'application/json; charset=utf-8', answer);
+      const type = 'application/json; charset=utf-8';
+      await sendPacked(request, response, { status: 200, type, body: answer, base64Bytes });
     } catch (error) {
       if (error instanceof BrokenOff) throw error;
       leaveUnread(request, response);
