@@ -200,7 +200,7 @@ export async function createApp({
     onCrossOrigin: dispatch.refuseOrigin,
     accept: webSockets.accept,
   });
-  const server = createHttpServer(dispatch.listener, config, errors, upgrade);
+  const server = createHttpServer(dispatch.listener, config, dispatch.errorsFor, upgrade);
   let address: string | undefined;
   let closing: Promise<void> | undefined;
 

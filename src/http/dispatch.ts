@@ -65,6 +65,8 @@ export interface Dispatch {
   refuseOrigin(origin: string | undefined): EmbedQLError;
   /** Answers a request from its first byte to its last, whoever listens for it. */
   readonly listener: RequestListener;
+  /** How whoever sent a request reads errors, where there is one. */
+  errorsFor(request: IncomingMessage | undefined): ErrorShape;
   /** Waits for what is in flight, for at most `ms`, then cuts off the rest. What comes after that is refused. */
   drain(ms: number): Promise<void>;
 }
@@ -97,6 +99,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const elsewhereOf = (path: string) =>
     options.elsewhere?.find(({ below }) => below.some((one) => path === one || path.startsWith(`${one}/`)));
 
+  const errorsAt = (place: Place | undefined, route: Route | undefined) =>
+    route?.errors ?? (place && elsewhereOf(place.path)?.errors) ?? options.errors;
+
   const listener: RequestListener = (request, response, next) => {
     const place = placeOf(request, basePath);
     const route = place && routeOf(place.path || '/');
@@ -120,7 +125,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     } catch (error) {
       if (error instanceof BrokenOff) return void response.destroy();
       log.error({ err: error, path: place?.path }, 'request failed');
-      if (!response.headersSent) sendError(response, toEmbedQLError(error), { shape: options.errors });
+      if (!response.headersSent)
+        sendError(response, toEmbedQLError(error), { shape: errorsAt(place, route) });
       else response.destroy();
     }
     buffer.answered();
@@ -141,9 +147,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       // So that a page of an allowed origin can read what is said.
       if (checkOrigin(request, response) === 'answered') return;
       const elsewhere = place && elsewhereOf(place.path);
-      if (elsewhere) return sendError(response, nothingHere(elsewhere.message), { shape: elsewhere.errors });
-      const found = notFound(routes, place?.prefix ?? basePath);
-      return sendError(response, found, { shape: options.errors });
+      const refusal = elsewhere
+        ? nothingHere(elsewhere.message)
+        : notFound(routes, place?.prefix ?? basePath);
+      return sendError(response, refusal, { shape: errorsAt(place, route) });
     }
     const caller = (identity: Identity): Caller => ({
       ...identity,
@@ -158,8 +165,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       },
       setHeader: (name, value) => void response.setHeader(name, value),
     });
-    const turnAway = (error: EmbedQLError) =>
-      sendError(response, error, { shape: route.errors ?? options.errors });
+    const turnAway = (error: EmbedQLError) => sendError(response, error, { shape: errorsAt(place, route) });
     if (closed) return turnAway(shutDown);
     const { methods = ['GET', 'HEAD'] } = route;
     const isAllowed = methods.includes(request.method ?? '');
@@ -191,6 +197,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     buffers,
     refuseOrigin,
     refusal: () => (closed ? shutDown : buffers.full ? tooMuchBuffered : undefined),
+    errorsFor(request) {
+      const place = request && placeOf(request, basePath);
+      return errorsAt(place, place && routeOf(place.path || '/'));
+    },
     async drain(ms) {
       const timeIsUp = sleep(ms, undefined, { ref: false });
       await Promise.race([closedAll(inFlight), timeIsUp]);

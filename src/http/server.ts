@@ -19,27 +19,29 @@ export interface HttpServer {
 /**
  * A server of our own around a listener: what concerns connections and not requests.
  * @param times milliseconds in which a request has to arrive, and that an idle connection is kept
- * @param errors the shape of what tells a client that it sent no request
+ * @param errorsFor how a client reads that its request did not arrive, from the last that did at least begin
  * @param upgrade takes WebSockets
  */
 export function createHttpServer(
   listener: RequestListener,
   { transferTimeoutMs, keepAliveMs }: { transferTimeoutMs: number; keepAliveMs: number },
-  errors: ErrorShape,
+  errorsFor: (request: IncomingMessage | undefined) => ErrorShape,
   upgrade: UpgradeListener,
 ): HttpServer {
   let closing = false;
+  const begun = new WeakMap<Duplex, IncomingMessage>();
   const options = { connectionsCheckingInterval: checkMs, keepAliveTimeout: keepAliveMs };
   const server = createServer(options, (request, response) => {
+    begun.set(request.socket, request);
     // Somebody who keeps the connection would otherwise go on using it.
     if (closing) response.setHeader('connection', 'close');
     listener(request, response);
   });
-  limitSlowSenders(server, transferTimeoutMs, errors);
+  limitSlowSenders(server, transferTimeoutMs, (socket) => errorsFor(begun.get(socket)));
   const connections = new Connections(server);
   server.on('upgrade', (request, socket, head) => {
     if (!asksForWebSocket(request)) return void askWithoutUpgrade(server, request, socket, head);
-    if (!upgrade(request, socket, head)) sendRawError(socket, noWebSocketHere, { shape: errors });
+    if (!upgrade(request, socket, head)) sendRawError(socket, noWebSocketHere, { shape: errorsFor(request) });
   });
 
   return {

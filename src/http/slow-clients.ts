@@ -6,12 +6,16 @@ import { type ErrorShape, HttpError, sendRawError } from './respond.ts';
 /** How long the head of a request may take, at most. */
 const headersMs = 10_000;
 
-/** Time limits for receiving a request. @param shape of what tells a client that it sent none */
-export function limitSlowSenders(server: Server, transferTimeoutMs: number, shape: ErrorShape): void {
+/** Time limits for receiving a request. @param shapeFor what tells a client that it sent none */
+export function limitSlowSenders(
+  server: Server,
+  transferTimeoutMs: number,
+  shapeFor: (socket: Duplex) => ErrorShape,
+): void {
   server.requestTimeout = transferTimeoutMs;
   server.headersTimeout = Math.min(headersMs, transferTimeoutMs);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
-    refuseBrokenRequest(error, socket, shape),
+    refuseBrokenRequest(error, socket, shapeFor(socket)),
   );
 }
 

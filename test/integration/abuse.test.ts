@@ -159,6 +159,10 @@ describe('clients who take their time', () => {
       ],
       10,
     );
+    const head = 'POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n';
+    const slowText = await raw(server.url, [head, '{"input"'], 10);
+    expect(slowText).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+    expect(JSON.parse(slowText.split('\r\n\r\n')[1]!)).toMatchObject({ error: { code: 'bad_user_input' } });
     for (const answer of [slowHead, slowBody]) {
       expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
       expect(JSON.parse(answer.split('\r\n\r\n')[1]!)).toMatchObject({

@@ -42,7 +42,11 @@ describe('paths', () => {
 
   test.each(['/v1/models', '/v1/models/', '/models', '/models/'])('GET %s lists the models', async (path) => {
     const response = await fetch(server.url + path);
-    expect(await response.json()).toMatchObject({ object: 'list', data: expect.arrayContaining([]) });
+    const { object, data } = (await response.json()) as { object: string; data: Array<{ id: string }> };
+    expect([object, data.map(({ id }) => id)]).toEqual([
+      'list',
+      expect.arrayContaining([model, 'all-MiniLM-L6-v2']),
+    ]);
     expect(response.headers.get('openai-processing-ms')).toMatch(/^\d+$/);
   });
 
@@ -246,7 +250,7 @@ describe('an idle connection', () => {
     new Promise<{ keepAlive: string | undefined; reused: boolean }>((resolve, reject) => {
       const request = httpRequest(`${url}/health`, { agent }, (response) => {
         response.resume();
-        const keepAlive = response.headers['keep-alive'];
+        const keepAlive = response.headers['keep-alive']?.toString();
         response.once('end', () => resolve({ keepAlive, reused: request.reusedSocket }));
       });
       request.once('error', reject).end();
