@@ -10,6 +10,11 @@ export interface AdmissionLimits {
   maxTexts: number;
   /** Tokens that those texts may have together; of each text those that the model would read. */
   maxTokens: number;
+  /**
+   * Bytes of the body that brings an operation. Its texts together, each as often as it is asked for, may have twice as many
+   * characters: one long text under hundreds of names would be hashed hundreds of times.
+   */
+  maxBodyBytes: number;
 }
 
 /** Who asks, and for how long anybody waits. */
@@ -60,6 +65,8 @@ export class AdmittedOperation implements Operation {
   #left = 0;
   /** Texts that were announced before the operation began. */
   #announced = 0;
+  /** Characters of all texts that were announced. */
+  #characters = 0;
   #begun = false;
   /** Tokens that were admitted, or the most that they can be where that is within the limit. */
   #tokens = 0;
@@ -84,13 +91,16 @@ export class AdmittedOperation implements Operation {
   }
 
   /**
-   * Counts texts before anything is built from them, whether or not they are valid.
-   * @throws EmbedQLError COST_LIMIT_EXCEEDED as soon as there are too many
+   * Counts texts before anything is built from them, or looks at more of them than their lengths, whether or not they are
+   * valid.
+   * @throws EmbedQLError COST_LIMIT_EXCEEDED as soon as there are too many, or too much
    */
-  announce(texts: number): void {
+  announce(texts: readonly unknown[]): void {
     if (this.#begun) return;
-    this.#announced += texts;
+    this.#announced += texts.length;
     if (this.#announced > this.#limits.maxTexts) throw tooManyTexts(this.#announced, this.#limits.maxTexts);
+    for (const text of texts) if (typeof text === 'string') this.#characters += text.length;
+    if (this.#characters > 2 * this.#limits.maxBodyBytes) throw tooLong(2 * this.#limits.maxBodyBytes);
   }
 
   /** Admits what has been announced, before anything of the operation runs. @param requests the valid ones */
@@ -167,6 +177,13 @@ export class AdmittedOperation implements Operation {
     this.#tokens += tokens;
     this.#events.admitted(this.payer.key, texts);
   }
+}
+
+function tooLong(allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `The texts have more than ${allowed} characters together, each as often as it is asked for; ask for each once.`,
+  );
 }
 
 function tooManyTokens(allowed: number): EmbedQLError {

@@ -1,3 +1,4 @@
+import { sha256 } from './cache.ts';
 import type { Catalogue } from './catalogue.ts';
 import { badUserInput } from './errors.ts';
 import type { EmbeddingModel, TextKind } from './model.ts';
@@ -43,7 +44,7 @@ export function readWish(options: EmbeddingOptions, catalogue: Catalogue): Embed
         useCache,
         truncate,
         maxBatchSize,
-        dedupeKey: `${shared}${kind}${maxBatchSize ?? ''}\n${text}`,
+        dedupeKey: `${shared}${kind}${maxBatchSize ?? ''}\n${standIn(text)}`,
       };
     },
   };
@@ -60,6 +61,21 @@ function readDimensions(dimensions: number | null | undefined, { spec }: Embeddi
     throw badUserInput(`dimensions must be from 1 to ${spec.dimension} for ${spec.name}.`);
   }
   return dimensions;
+}
+
+/** Characters from which on a text stands for itself by its hash. */
+const longText = 1_024;
+let last = { text: '', standIn: '' };
+
+/**
+ * What stands for a text in a key. V8 hashes a string of more than 16,383 characters by its length alone, so that a map of
+ * many such compares each with each.
+ */
+function standIn(text: string): string {
+  if (text.length < longText) return text;
+  // One text under many names is one string, and hashed once.
+  if (last.text !== text) last = { text, standIn: `\0${text.length} ${sha256(text)}` };
+  return last.standIn;
 }
 
 /** Whether a text has nothing but white space in it. */

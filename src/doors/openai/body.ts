@@ -29,7 +29,7 @@ export function readBody(body: unknown, operation: Pick<AdmittedOperation, 'anno
     throw new ParameterError(null, 'The body must be a JSON object such as {"input": "A cat purrs."}.');
   const members = body as Record<string, unknown>;
   const raw = members['input'];
-  operation.announce(Array.isArray(raw) && !isTokenList(raw) ? raw.length : 1);
+  operation.announce(Array.isArray(raw) && !isTokenList(raw) ? raw : [raw]);
   return {
     model: readText(members, 'model'),
     input: readInput(raw),

@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  Kind,
   type ParseOptions,
   parse,
   type SelectionSetNode,
@@ -15,6 +16,8 @@ const maxDepth = 20;
 const maxDirectives = 10;
 /** Aliases of one field at one place, where the field is not one that is gathered with others. */
 const maxAliases = 16;
+/** Characters of a name. V8 hashes very long strings by their length alone, so that a map of many compares each with each. */
+const maxNameLength = 1_024;
 /** Fields at one place with the same name in the answer. Validation compares each with each. */
 const maxSameName = 32;
 
@@ -44,7 +47,7 @@ export function parseWithin(
   options: ParseOptions = {},
 ): DocumentNode {
   const document = parseBounded(limits, source, options);
-  checkDirectives(document);
+  checkNodes(document);
   new SelectionCheck(limits, document).run();
   return document;
 }
@@ -65,9 +68,11 @@ function parseBounded(
   }
 }
 
-function checkDirectives(document: DocumentNode): void {
+function checkNodes(document: DocumentNode): void {
   visit(document, {
     enter(node) {
+      if (node.kind === Kind.NAME && node.value.length > maxNameLength)
+        throw tooMuch(`a name of more than ${maxNameLength} characters`);
       if ('directives' in node && (node.directives?.length ?? 0) > maxDirectives)
         throw tooMuch(`more than ${maxDirectives} directives at one place`);
     },

@@ -82,7 +82,7 @@ export const emptyText = badUserInput('The text is empty; pass a text to embed.'
 /** Checks the arguments. @throws EmbedQLError where nothing of the field can succeed. */
 function read(args: BatchArguments, context: Context) {
   // Empty ones, too, and before anything is built from the list.
-  context.operation.announce(args.texts.length);
+  context.operation.announce(args.texts);
   const { model, dimension, request } = readWish(args, context.catalogue);
   const { name, maxBatchSize } = model.spec;
   const batchSize = args.batchSize ?? undefined;

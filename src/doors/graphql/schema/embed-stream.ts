@@ -95,7 +95,7 @@ async function* chunks(
   context: Context,
 ): AsyncGenerator<ChunkSource> {
   const { operation } = context;
-  operation.announce(texts.length);
+  operation.announce(texts);
   const nonEmpty = texts.filter((text) => !isEmptyText(text));
   await operation.admitAnnounced(nonEmpty.map((text) => wish.request(text, 'doc')));
   await wish.model.identity();

@@ -44,12 +44,12 @@ export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbed
 }
 
 function readText(args: EmbeddingArguments & { text: string }, context: Context) {
-  context.operation.announce(1);
+  context.operation.announce([args.text]);
   return read(args, requireText(args.text, 'text'), 'doc', context);
 }
 
 function readQuery(args: EmbeddingArguments & { query: string }, context: Context) {
-  context.operation.announce(1);
+  context.operation.announce([args.query]);
   return read(args, requireText(args.query, 'query'), 'query', context);
 }
 

@@ -68,7 +68,7 @@ function addEntities(builder: Builder, entities: readonly Entity[]): void {
   const reader = new RepresentationReader(entities);
   const read = ({ representations }: { representations: readonly unknown[] }, context: Context) => {
     // Each of them counts, whatever it is, and before anything is built from it.
-    context.operation.announce(representations.length);
+    context.operation.announce(representations.map((one) => (isRepresentation(one) ? one['text'] : one)));
     const found = representations.map((representation) => reader.find(representation, context));
     const requests = found.flatMap((one): Possible[] =>
       one instanceof Error || !one.request ? [] : [{ possible: one.request }],

@@ -92,13 +92,14 @@ export function addSimilarity(builder: Builder): void {
 }
 
 function readPair({ a, b, model }: SimilarityArguments, context: Context) {
-  context.operation.announce(2);
+  context.operation.announce([a, b]);
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   return { requests: [requireText(a, 'a'), requireText(b, 'b')].map((text) => request(text, 'doc')) };
 }
 
 function readNearest({ query, texts, k, model }: NearestArguments, context: Context) {
-  context.operation.announce(1 + texts.length);
+  context.operation.announce([query]);
+  context.operation.announce(texts);
   const { request } = readWish({ model, useCache: true, truncate: true }, context.catalogue);
   const indexes = [...texts.keys()].filter((index) => !isEmptyText(texts[index]!));
   if (indexes.length === 0)
