@@ -52,7 +52,7 @@ export class OperationList {
         trace,
         payer: shared.payer,
         announce: (more) => {
-          texts += more;
+          texts += more.length;
           shared.announce(more);
         },
         admitAnnounced: (requests) => {
