@@ -154,7 +154,7 @@ export async function createApp({
   const routes: Route[] = [
     {
       path: graphqlPath,
-      methods: ['GET', 'HEAD', 'POST'],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
       guarded: true,
       // Without GraphiQL the same request is a query.
       ...(config.graphiql ? { page: { isRequested: requestsPage, handle: createGraphiQLPage() } } : {}),

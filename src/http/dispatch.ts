@@ -158,6 +158,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       headers: request.headers,
       path: place.path,
       buffer,
+      hold: () => buffers.hold(),
       allocate(bytes) {
         if (bytes > options.maxAnswerBytes) throw answerTooLarge(options.maxAnswerBytes);
         buffer.answer(bytes);

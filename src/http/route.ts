@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../admission/keys.ts';
-import type { RequestBuffer } from './memory.ts';
+import type { EndingBuffer, RequestBuffer } from './memory.ts';
 import type { ErrorShape } from './respond.ts';
 
 /** A request, with what another framework may have added to it before it came here. */
@@ -20,6 +20,8 @@ export interface Caller extends Identity {
   path: string;
   /** Where the bytes of the body are accounted for. */
   buffer: RequestBuffer;
+  /** Accounts for what has no response of its own. */
+  hold(): EndingBuffer;
   /** Memory for a large answer, from its size in bytes. */
   allocate(bytes: number): Buffer;
   /** Puts a header on the answer. */

@@ -112,6 +112,63 @@ describe("server-sent events with graphql-sse's client", () => {
   });
 });
 
+describe("one connection for all operations with graphql-sse's client", () => {
+  const open = (key = authorization) =>
+    createSseClient({
+      url: `${server.url}/graphql`,
+      singleConnection: true,
+      headers: { authorization: key },
+      retryAttempts: 0,
+      lazyCloseTimeout: 10_000,
+    });
+
+  test('streams and queries side by side, each with its line; one that is ended computes nothing more', async () => {
+    const client = open();
+    const done = async (name: string) => {
+      let last = 0;
+      for await (const { data } of client.iterate({
+        query: embedStream,
+        variables: { texts: many(150, name) },
+      }))
+        last = (data as { embedStream: { done: number } }).embedStream.done;
+      return last;
+    };
+    const health = client.iterate({ query: '{ health { status } }' }).next();
+    expect(await Promise.all([done('one'), done('two')])).toEqual([150, 150]);
+    expect((await health).value).toEqual({ data: { health: { status: 'OK' } } });
+    const wrong = await client.iterate({ query: '{ nothing }' }).next();
+    expect(wrong.value.errors[0].extensions.code).toBe('BAD_USER_INPUT');
+    await until(() => operationLines().length === 4);
+    provider.delayMs = 50;
+    const watching = client.iterate({ query: embedStream, variables: { texts: many(300, 'ended') } });
+    await watching.next();
+    await watching.return!();
+    await until(() => operationLines().length === 5);
+    expect(operationLines()[4]).toMatchObject({ type: 'subscription', outcome: 'cancelled' });
+    client.dispose();
+  });
+
+  test('a stream is for the key that reserved it, and opened once', async () => {
+    const call = (method: string, key: string, token?: string) =>
+      fetch(`${server.url}/graphql`, {
+        method,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(token ? { 'x-graphql-event-stream-token': token, accept: 'text/event-stream' } : {}),
+        },
+      });
+    const reserved = await call('PUT', 'secret');
+    expect(reserved.status).toBe(201);
+    const token = await reserved.text();
+    expect((await call('GET', 'second', token)).status).toBe(404);
+    const opened = await call('GET', 'secret', token);
+    expect(opened.headers.get('content-type')).toContain('text/event-stream');
+    expect((await call('GET', 'secret', token)).status).toBe(409);
+    await opened.body!.cancel();
+    expect((await call('DELETE', 'secret')).status).toBe(404);
+  });
+});
+
 describe('WebSockets', () => {
   const open = (connectionParams: Record<string, unknown> = { authorization }): Client =>
     createClient({
@@ -235,6 +292,7 @@ describe('WebSockets', () => {
     await ended;
     await until(() => operationLines().length === 1);
     expect(operationLines()[0]).toMatchObject({ type: 'subscription', outcome: 'cancelled' });
+    provider.delayMs = 5_000;
     void client
       .iterate({ query: 'mutation { embed(text: "given up") { cost } }' })
       .next()

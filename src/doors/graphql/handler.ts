@@ -13,6 +13,7 @@ import type { Door } from './door.ts';
 import { readParams, readQueryString } from './params.ts';
 import { notPersisted, type PersistedQueries } from './persisted-queries.ts';
 import { failed, runOperation, runWhole } from './run.ts';
+import { SingleConnections } from './single-connection.ts';
 import { writeStream } from './streamed-answer.ts';
 import { wholeRequest } from './whole-request.ts';
 
@@ -29,14 +30,21 @@ interface Exchange {
  */
 export function createGraphQLHandler(door: Door): Handler {
   const { engine, options, persisted, shape } = door;
+  const single = new SingleConnections(door);
   return async (request, response, caller) => {
     const accepted = negotiate(request.headers.accept);
     try {
+      const token = single.tokenOf(request);
+      if (request.method === 'PUT') return single.reserve(response, caller);
+      if (request.method === 'DELETE') return single.end(token ?? '', request.url ?? '', response, caller);
+      if (token !== undefined && request.method === 'GET' && accepted.stream)
+        return single.open(token, response, caller);
       if (request.method === 'HEAD') throw new HttpError(405, badUserInput('This path accepts GET, POST.'));
       const sent =
         request.method === 'POST'
           ? await readParams(request, options, caller.buffer)
           : readQueryString(request.url);
+      if (token !== undefined && !Array.isArray(sent)) return single.begin(token, sent, response, caller);
       const exchange = { request, response, caller };
       if (Array.isArray(sent)) {
         if (!accepted.whole) throw notAcceptable('A list of operations', wholeTypes);

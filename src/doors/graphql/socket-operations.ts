@@ -24,14 +24,14 @@ interface Running {
   readonly gone: AbortController;
 }
 
-/** The operations of one WebSocket: each is limited, logged and counted as one that came by a request of its own. */
+/** The operations of one WebSocket, or of one stream for many: each is limited, logged and counted as one that came by a request of its own. */
 export class SocketOperations {
   /** Who has opened the connection, once that is known. */
   identity: Identity = { role: 'client', key: 'anonymous' };
   readonly #door: Door;
   readonly #headers: IncomingHttpHeaders;
   readonly #requestId: string;
-  readonly #buffers: Buffers;
+  readonly #buffers: Pick<Buffers, 'hold'>;
   readonly #onEnd: () => void;
   readonly #running = new Map<string, Running>();
 
@@ -39,7 +39,7 @@ export class SocketOperations {
     door: Door,
     headers: IncomingHttpHeaders,
     requestId: string,
-    buffers: Buffers,
+    buffers: Pick<Buffers, 'hold'>,
     onEnd: () => void,
   ) {
     this.#door = door;
@@ -53,6 +53,10 @@ export class SocketOperations {
     return this.#running.size;
   }
 
+  has(id: string): boolean {
+    return this.#running.has(id);
+  }
+
   /** Runs an operation. @param id as the client calls it. @returns what a client sees of it */
   async begin(id: string, sent: object): Promise<Outcome> {
     const { engine, services } = this.#door;
@@ -63,6 +67,7 @@ export class SocketOperations {
       headers: this.#headers,
       path: graphqlPath,
       buffer,
+      hold: () => this.#buffers.hold(),
       allocate: (bytes) => Buffer.allocUnsafe(bytes),
       setHeader: () => {},
     };

@@ -37,7 +37,13 @@ const framings: Readonly<Record<StreamType, Framing>> = {
 };
 
 /** Milliseconds between signs of life, for proxies that close what is silent. */
-const heartbeatMs = 10_000;
+export const heartbeatMs = 10_000;
+
+export const streamHeaders = {
+  'cache-control': 'no-cache',
+  // Nginx would collect events otherwise.
+  'x-accel-buffering': 'no',
+} as const;
 
 /** Characters of an event that nobody has to account for. */
 const smallText = 16_384;
@@ -65,9 +71,7 @@ export async function writeStream(
   const { status, headers } = headOf(first ?? {}, 'application/json');
   response.writeHead(status, {
     'content-type': mediaType,
-    'cache-control': 'no-cache',
-    // Nginx would collect events otherwise.
-    'x-accel-buffering': 'no',
+    ...streamHeaders,
     ...headers,
   });
   response.write(begin);

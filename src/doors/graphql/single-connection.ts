@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { GraphQLParams } from 'graphql-yoga';
+import { badUserInput, EmbedQLError } from '../../core/errors.ts';
+import { HttpError } from '../../http/respond.ts';
+import type { Caller } from '../../http/route.ts';
+import { writeInTime } from '../../http/slow-clients.ts';
+import { toSentResult } from './answer.ts';
+import type { Door } from './door.ts';
+import { isStream, type Outcome } from './run.ts';
+import { SocketOperations } from './socket-operations.ts';
+import { heartbeatMs, streamHeaders } from './streamed-answer.ts';
+
+/** Milliseconds in which a reserved stream has to be opened. */
+const reservedMs = 30_000;
+/** Streams that may be reserved at the same time, open or not. */
+const maxStreams = 10_000;
+
+interface Stream {
+  /** The name of the key that reserved it; it is nobody else's. */
+  readonly key: string;
+  readonly operations: SocketOperations;
+  readonly opened: Promise<ServerResponse>;
+  readonly open: (response: ServerResponse) => void;
+  readonly reserved: NodeJS.Timeout;
+  response?: ServerResponse;
+}
+
+/**
+ * GraphQL over server-sent events, single connection mode: a client reserves a stream (PUT), opens it (GET), and gets the
+ * results of all its operations there (POST, each with `extensions.operationId`), until it ends them (DELETE). Streams live in
+ * this process, so replicas need sticky sessions for it.
+ */
+export class SingleConnections {
+  readonly #door: Door;
+  readonly #streams = new Map<string, Stream>();
+
+  constructor(door: Door) {
+    this.#door = door;
+    door.services.stopping?.addEventListener('abort', () => {
+      for (const stream of this.#streams.values()) this.#endIfIdle(stream);
+    });
+  }
+
+  /** The token of a request that belongs to such a stream. */
+  tokenOf({ headers, url = '' }: IncomingMessage): string | undefined {
+    const given = headers['x-graphql-event-stream-token'];
+    if (typeof given === 'string') return given;
+    if (!url.includes('token=')) return undefined;
+    return new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('token') ?? undefined;
+  }
+
+  /** Reserves a stream. @throws EmbedQLError OVERLOADED */
+  reserve(response: ServerResponse, caller: Caller): void {
+    if (this.#streams.size >= maxStreams) throw tooManyStreams;
+    const token = randomUUID();
+    let open: Stream['open'] = () => {};
+    const opened = new Promise<ServerResponse>((resolve) => {
+      open = resolve;
+    });
+    const operations = new SocketOperations(this.#door, caller.headers, caller.requestId, caller, () =>
+      this.#endIfIdle(stream),
+    );
+    operations.identity = { role: caller.role, key: caller.key };
+    const reserved = setTimeout(() => this.#drop(token), reservedMs).unref();
+    const stream: Stream = { key: caller.key, operations, opened, open, reserved };
+    this.#streams.set(token, stream);
+    response.writeHead(201, { 'content-type': 'text/plain; charset=utf-8' }).end(token);
+  }
+
+  /** Opens a reserved stream. @throws HttpError 404, 409 */
+  open(token: string, response: ServerResponse, caller: Caller): void {
+    const stream = this.#find(token, caller);
+    if (stream.response) throw new HttpError(409, badUserInput('This stream is open already.'));
+    clearTimeout(stream.reserved);
+    stream.response = response;
+    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', ...streamHeaders });
+    response.write(':\n\n');
+    const beat = setInterval(() => {
+      if (!response.writableNeedDrain) response.write(':\n\n');
+    }, heartbeatMs);
+    response.once('close', () => {
+      clearInterval(beat);
+      this.#drop(token);
+    });
+    stream.open(response);
+    if (this.#door.services.stopping.aborted) this.#endIfIdle(stream);
+  }
+
+  /** Begins an operation, whose results come in the stream. @throws HttpError 400, 404, 409 */
+  begin(token: string, params: GraphQLParams, response: ServerResponse, caller: Caller): void {
+    const stream = this.#find(token, caller);
+    const id = params.extensions?.['operationId'];
+    if (typeof id !== 'string' || id === '')
+      throw new HttpError(
+        400,
+        badUserInput('extensions.operationId is missing; give each operation its own.'),
+      );
+    if (stream.operations.has(id))
+      throw new HttpError(409, badUserInput('An operation with this operationId is under way.'));
+    const running = this.#run(stream, id, params);
+    running.catch(() => stream.response?.destroy());
+    response.writeHead(202).end();
+  }
+
+  /** Ends an operation. @throws HttpError 400, 404 */
+  end(token: string, url: string, response: ServerResponse, caller: Caller): void {
+    const stream = this.#find(token, caller);
+    const id = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('operationId');
+    if (!id) throw new HttpError(400, badUserInput('The parameter operationId is missing.'));
+    stream.operations.end(id, true);
+    response.writeHead(200).end();
+  }
+
+  async #run({ operations, opened }: Stream, id: string, params: GraphQLParams): Promise<void> {
+    const outcome = await operations.begin(id, params);
+    const response = await opened;
+    const write = (event: string, data: object) =>
+      writeInTime(
+        response,
+        `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`,
+        this.#door.options.transferTimeoutMs,
+      );
+    for await (const result of each(outcome)) {
+      // Whoever ended it waits for nothing more.
+      if (response.closed || (isStream(outcome) && !operations.has(id))) break;
+      await write('next', { id, payload: toSentResult(result) });
+    }
+    await write('complete', { id });
+    operations.end(id);
+  }
+
+  #find(token: string, { key }: Caller): Stream {
+    const stream = this.#streams.get(token);
+    if (stream?.key === key) return stream;
+    throw new HttpError(404, badUserInput('There is no such stream; reserve one with PUT.'));
+  }
+
+  #drop(token: string): void {
+    const stream = this.#streams.get(token);
+    this.#streams.delete(token);
+    stream?.operations.endAll();
+  }
+
+  #endIfIdle({ operations, response }: Stream): void {
+    if (this.#door.services.stopping.aborted && operations.size === 0) response?.end();
+  }
+}
+
+const tooManyStreams = new EmbedQLError(
+  'OVERLOADED',
+  'Too many streams are open; try again in a moment, or open one for each operation.',
+  { retryAfterMs: 1_000 },
+);
+
+async function* each(outcome: Outcome) {
+  if (isStream(outcome)) yield* outcome;
+  else yield outcome;
+}
