@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ConfigError, readConfig, variableOf } from '../config/config.ts';
 import { describeError, EmbedQLError } from '../core/errors.ts';
@@ -9,6 +10,9 @@ import { listModels } from './models.ts';
 import { pullModel } from './pull.ts';
 import { serve } from './serve.ts';
 import { warmCache } from './warm.ts';
+
+/** The operators' manual, as it lies in this package. */
+const manual = fileURLToPath(new URL('../../docs/operations/README.md', import.meta.url));
 
 export interface CliOptions {
   /** Without the two that the system puts in front. */
@@ -28,7 +32,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .version(version)
     .addHelpText(
       'after',
-      '\nSettings are environment variables, or lines of a .env file; docs/operations/README.md lists them.',
+      `\nSettings are environment variables, or lines of a .env file. All of them: ${manual}`,
     )
     .configureOutput({ writeOut: out, writeErr: err })
     .exitOverride();

@@ -110,7 +110,7 @@ function checkProvider(module: string, exported: unknown): Provider {
 
 function unusable(module: string, problem: string): ConfigError {
   return new ConfigError(
-    `EMBEDQL_PROVIDERS: ${module}: ${problem}; for example EMBEDQL_PROVIDERS=./acme.mjs, see docs/providers.md`,
+    `EMBEDQL_PROVIDERS: ${module}: ${problem}; for example EMBEDQL_PROVIDERS=./acme.mjs, see docs/providers.md of the package embedql`,
   );
 }
 

@@ -188,7 +188,7 @@ describe.each(Object.entries(ways))('%s', (_name, { mount, prefix, options, notF
       expect((await answer.json()).errors[0].message).toMatch(message);
     }
     const wrong = await post(`${url}/v1/embeddings`, { input: ['a', 'b', ''] });
-    expect(await wrong.json()).toMatchObject({ error: { param: 'input', code: 'bad_user_input' } });
+    expect(await wrong.json()).toMatchObject({ error: { param: 'input[2]', code: 'bad_user_input' } });
     const form = { 'content-type': 'application/graphql+json-not' };
     expect((await post(`${url}/graphql`, { query }, form)).status).toBe(415);
     expect(provider.calls).toHaveLength(0);
