@@ -267,7 +267,7 @@ function createCache(
   return { cache: new TieredCache(memory, redis), redis, documents };
 }
 
-/** Fetches what the default model needs. A failure is told and stops nothing: it is tried again when it is asked for. */
+/** Loads the default model. A failure is logged and does not stop the start: the first request tries again. */
 async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promise<void> {
   try {
     await defaultModel.identity();

@@ -143,7 +143,7 @@ export class KeyBudgets {
     });
   }
 
-  /** Never rejects: everybody who asked is told. */
+  /** Never rejects: each request gets its answer. */
   async #hold(key: string, usdPerDay: number, asked: readonly Asked[]): Promise<void> {
     try {
       const hold = await this.#holdSomewhere(key, usdPerDay * nanosPerUsd, asked);

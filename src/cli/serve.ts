@@ -4,7 +4,7 @@ import { createServer } from '../server.ts';
 import { createProgress } from './progress.ts';
 
 /**
- * Runs the server until it is told to stop: SIGTERM or SIGINT finish what is in flight, a second one ends at
+ * Runs the server until a signal: SIGTERM or SIGINT finish the requests in flight, a second one ends at
  * once. @returns the exit code. @throws ConfigError
  */
 export async function serve(env: Environment, log: Logger): Promise<number> {

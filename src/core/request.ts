@@ -59,7 +59,7 @@ export interface Payer {
 export interface Operation {
   /** Aborts when they have gone. */
   readonly signal?: AbortSignal | undefined;
-  /** Where their spans hang. */
+  /** The parent of its spans. */
   readonly trace?: TraceContext;
   readonly payer?: Payer | undefined;
   /**

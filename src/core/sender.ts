@@ -49,7 +49,7 @@ export class Sender<T extends SendTask> {
     this.#options = options;
   }
 
-  /** Sends a batch. Never rejects: `settle` is told what became of each text. */
+  /** Sends a batch. Never rejects: `settle` gets the outcome of each text. */
   async send(batch: readonly T[]): Promise<void> {
     this.#traceWaiting(batch);
     const failure = await this.#try(batch);

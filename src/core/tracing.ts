@@ -27,5 +27,5 @@ export interface Tracer {
 
 const noSpan: Span = { context: undefined, end: () => {} };
 
-/** Nobody listens. */
+/** A tracer that records nothing. */
 export const noTracer: Tracer = { enabled: false, start: () => noSpan };

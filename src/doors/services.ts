@@ -32,6 +32,6 @@ export interface Services {
   readonly operations: OperationLog;
   /** What operators call an option that a message advises to change. */
   readonly nameOption: NameOption;
-  /** Aborts when the server is told to stop: what goes on without an end has to end. */
+  /** Aborts when the server stops, to end streams that have no end of their own. */
   readonly stopping: AbortSignal;
 }

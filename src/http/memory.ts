@@ -91,8 +91,8 @@ const largest = 4 * 1_024 * 1_024;
 const keptOfEach = 4;
 
 /**
- * Memory for large answers, used again and again: fresh memory of that size comes from the system page by page, which
- * takes longer than filling it.
+ * Memory for large answers, which is reused: fresh allocations of that size are slow because of page faults, slower than
+ * filling them.
  */
 export class OutputBuffers {
   readonly #free = new Map<number, Buffer[]>();

@@ -36,7 +36,7 @@ export type Handler = (
 
 export interface Route {
   path: string;
-  /** Other paths that it answers at, which nobody is told of. */
+  /** Further paths that it answers at; error messages do not list them. */
   aliases?: readonly string[];
   handle: Handler;
   /** Default: GET and HEAD. */

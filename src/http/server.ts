@@ -33,7 +33,7 @@ export function createHttpServer(
   const options = { connectionsCheckingInterval: checkMs, keepAliveTimeout: keepAliveMs };
   const server = createServer(options, (request, response) => {
     begun.set(request.socket, request);
-    // Somebody who keeps the connection would otherwise go on using it.
+    // Makes clients with a kept connection reconnect elsewhere.
     if (closing) response.setHeader('connection', 'close');
     listener(request, response);
   });

@@ -17,7 +17,7 @@ export interface UpgradeOptions {
   path: string;
   /** What stands in front of every path. */
   basePath: string;
-  /** How a refusal is told. */
+  /** The shape of a refusal. */
   errors: ErrorShape;
   /** Of web pages that may use this server from a browser. */
   corsOrigins: readonly string[];

@@ -18,7 +18,7 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
     out[end++] = minus;
     magnitude = -value;
   }
-  // Outside of this the powers of ten are not exact any more. No number of a unit vector comes here but 0.
+  // Outside of this the powers of ten are not exact any more. A rare path: of a unit vector only 0 gets here.
   if (magnitude < 1e-6 || magnitude >= 1e9) return writeRare(magnitude, out, end);
   // So many decimals that there are seven digits; nine are always enough.
   let decimals = 6 - exponentOf(magnitude);
@@ -34,7 +34,7 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
   return writeRare(magnitude, out, end);
 }
 
-/** Seven digits are enough. Where fewer are, they are not always the same without zeros at the end: seven were rounded. */
+/** Tries fewer digits where seven suffice. They are rounded anew: seven digits without their final zeros can be others. */
 function writeShorter(
   magnitude: number,
   enough: number,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
-import { serveEmbedQL } from '../support/processes.ts';
+import { logLines, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
 import { hasRedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -73,10 +73,7 @@ test('names of keys are in metrics and logs, keys themselves nowhere', async () 
   expect(metrics).toMatch(/embedql_key_cost_usd_total\{key="key-3"\} 2e-8/);
   running.process.kill('SIGTERM');
   const { stdout } = await running.finished;
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = logLines(stdout);
   expect(lines.filter(({ msg }) => msg === 'operation')).toEqual([
     expect.objectContaining({ key: 'web', texts: 2 }),
     expect.objectContaining({ key: 'key-3', texts: 2, hits: 1, operation: '/v1/embeddings' }),

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
-import { serveEmbedQL } from '../support/processes.ts';
+import { logLines, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider, testKey } from '../support/provider-server.ts';
 
 let provider: ProviderServer;
@@ -110,10 +110,7 @@ describe('logs', () => {
     expect(odd.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     process.process.kill('SIGTERM');
     const { stdout } = await process.finished;
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = logLines(stdout);
     expect(lines.filter(({ msg }) => msg === 'operation')).toEqual([
       expect.objectContaining({
         requestId: 'trace-me-1',
@@ -181,10 +178,7 @@ describe('logs', () => {
       expect(page).toContain(line);
     process.process.kill('SIGTERM');
     const { stdout } = await process.finished;
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = logLines(stdout);
     expect(lines.filter(({ msg }) => msg === 'operation')).toMatchObject([
       {
         type: 'subscription',
@@ -225,10 +219,7 @@ describe('logs', () => {
     provider.delayMs = 0;
     process.process.kill('SIGTERM');
     const { stdout } = await process.finished;
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = logLines(stdout);
     expect(lines.find(({ operation }) => operation === 'Left')).toMatchObject({
       outcome: 'cancelled',
       errors: 0,

@@ -71,6 +71,14 @@ export function preload(module: string): string {
   return `--import=data:text/javascript,${encodeURIComponent(module)}`;
 }
 
+/** What a server has logged, from its stdout. */
+export function logLines(stdout: string): Array<Record<string, unknown>> {
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 /** NODE_OPTIONS of a process whose garbage can be collected from outside. */
 export const collectable = preload(gcOnSignal);
 

@@ -16,7 +16,7 @@ export type { Gather, GatherExtension, Gathered } from './gather.ts';
 export { gather, isGatherable } from './gather.ts';
 export type { ForeseenField, UnforeseenField } from './plan.ts';
 
-/** What `admit` is told beside the requests. */
+/** The further arguments of `admit`. */
 export interface AdmitInfo<Request = unknown> {
   /** Root fields that will ask for something, each with what its `gather` returned, in the order of the answer. */
   readonly foreseen: ReadonlyArray<ForeseenField<Request>>;

@@ -56,7 +56,7 @@ export class Plan<Request> {
   readonly #fields = new Map<string, PlannedField<Request>>();
   readonly #begin: Begin<Request>;
 
-  /** @param begin is told of each run when its first field is reached */
+  /** @param begin called with each run when its first field is reached */
   constructor(args: ExecutionArgs, context: unknown, begin: Begin<Request>) {
     this.#begin = begin;
     this.operation = getOperationAST(args.document, args.operationName) ?? undefined;

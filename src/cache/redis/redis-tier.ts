@@ -254,7 +254,7 @@ export class RedisTier {
         lastWrite = this.#clock.now();
         await this.#write([this.#unwritten]);
       }
-      // Down from the start is a change of state, too.
+      // A Redis that was never reachable is reported, too.
       const patienceMs = this.#connectionError ? refusedMs : silentMs;
       if (this.#state === 'connecting' && this.#clock.now() - started > patienceMs)
         this.#wentAway(this.#lastError);

@@ -13,9 +13,9 @@ export interface Context extends Services {
   readonly key: string;
   /** How vectors are put into this answer. */
   readonly vectors: VectorForms;
-  /** Who asks, and what has been admitted: what the embedder is told of the operation. */
+  /** The operation as the embedder takes it: who asks, and what was admitted. */
   readonly operation: Gate;
-  /** What is told of the operation when it is over. */
+  /** The log line, span and figures of the operation. */
   readonly record: OperationRecord;
   readonly loader: OperationLoader;
   /** What the other operations of the same answer come to, where there are any. */

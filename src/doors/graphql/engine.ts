@@ -28,7 +28,7 @@ export const graphqlPath = '/graphql';
 
 /** Who asks, and how vectors are to stand in the answer. */
 export interface GraphQLCaller extends Caller {
-  /** What is told of the operation; ended by whoever writes the answer. */
+  /** The log line, span and figures of the operation; ended by the writer of the answer. */
   record: OperationRecord;
   /** Default: as values, for answers that come piece by piece. */
   vectors?: VectorForms;

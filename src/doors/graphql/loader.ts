@@ -70,7 +70,7 @@ export class OperationLoader {
     });
   }
 
-  /** Waits for what has been asked for, or asks for it. Whom it is charged to is said when it is delivered. */
+  /** Waits for a text that was requested, or requests it. Its cost goes to the first field that takes it, on delivery. */
   async #arrival(request: EmbedRequest): Promise<Outcome> {
     if (this.#run.begun.has(request.dedupeKey)) await this.#run.done;
     else await this.#loader.load(request).catch(() => {});

@@ -3,7 +3,7 @@ import type { EmbedderEvents, ProviderCall } from '../../core/events.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
 import type { CheckedModel } from './checked-model.ts';
 
-/** One batch computes while the next is on its way to the worker, which so never waits. */
+/** Keeps one batch queued behind the one that is computed, so the worker never idles. */
 const concurrency = 2;
 
 /** A model in this process: nothing to wait for or to try again, only to count. */

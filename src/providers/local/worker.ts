@@ -15,7 +15,7 @@ function yieldToTheEventLoop(): void {
   try {
     setPriority(0, behindTheEventLoop);
   } catch {
-    // A sandbox that does not know of priorities.
+    // Some sandboxes do not permit priorities; harmless.
   }
 }
 
@@ -24,7 +24,7 @@ export type Reply<Result> = { readonly result: Result } | { readonly loadError: 
 
 yieldToTheEventLoop();
 const loading = Encoder.load(workerData as EncoderOptions);
-// Whoever asks is told; a rejection that nobody handles would end the thread, and the pool would start the next one.
+// Every request reports the failure; an unhandled rejection would end the thread, and the pool would start another.
 loading.catch(() => {});
 
 async function withEncoder<Result>(

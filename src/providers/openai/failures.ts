@@ -11,7 +11,7 @@ const outageStatuses = new Set([502, 503, 504]);
 /** Statuses that the contract has retried: timeouts, conflicts, and everything from 500. */
 const retriedStatuses = new Set([408, 409]);
 
-/** What the SDK throws, as what a client is told. The provider's own words stay behind. */
+/** Turns an error of the SDK into one for clients, without the provider's own words. */
 export function describeFailure(error: unknown, spec: ModelSpec, keyVariable: string): EmbedQLError {
   if (error instanceof EmbedQLError) return error;
   const provider = `The provider of ${spec.name}`;

@@ -43,7 +43,7 @@ export class OpenAIModel implements ProviderModel {
 
   async identity(): Promise<string> {
     if (!this.#client) throw this.#missingKey();
-    // Needed soon, and slow to load; who needs it is told if that fails.
+    // Slow to load and needed soon. A failure is reported when it is needed.
     loadEncoding().catch(() => {});
     return this.spec.name;
   }
