@@ -34,7 +34,7 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
   return writeRare(magnitude, out, end);
 }
 
-/** Tries fewer digits where seven suffice. They are rounded anew: seven digits without their final zeros can be others. */
+/** Seven digits suffice here. Where fewer do, they need not be these without their final zeros: the seven were rounded. */
 function writeShorter(
   magnitude: number,
   enough: number,
