@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { createEmbedder, EmbedQLError, local } from '../../src/index.ts';
 import { serveEmbedQL } from '../support/processes.ts';
-import { type ProviderServer, sendFailure, sendJson, startProvider, vectorOf } from '../support/provider-server.ts';
+import {
+  type ProviderServer,
+  sendFailure,
+  sendJson,
+  startProvider,
+  vectorOf,
+} from '../support/provider-server.ts';
 
 /** Where everything is; each is a URL without a path. */
 export interface Stand {
@@ -31,13 +37,13 @@ const dimensions: Record<string, number> = { 'text-embedding-3-large': 3_072 };
 /** Starts all of it, on free ports. */
 export async function startStand(): Promise<{ stand: Stand; stop(): Promise<void> }> {
   const [provider, busyProvider] = await Promise.all([startProvider(), startProvider()]);
-  busyProvider.misbehave = refuseOnce(busyProvider);
+  busyProvider.misbehave = refuseOnce();
   const servers = await Promise.all([
     serveEmbedQL({ ...provider.env }),
     serveEmbedQL({
       ...provider.env,
-      EMBEDQL_API_KEYS: 'right,poor',
-      EMBEDQL_KEY_LIMITS: 'right:100000/min,poor:0.00000001usd/day',
+      EMBEDQL_API_KEYS: 'web:right,small:poor',
+      EMBEDQL_KEY_LIMITS: 'web:100000/min,small:0.00000001usd/day',
     }),
     serveEmbedQL({ ...busyProvider.env, EMBEDQL_PROVIDER_RETRIES: '0' }),
     serveEmbedQL(),
@@ -60,7 +66,7 @@ export async function startStand(): Promise<{ stand: Stand; stop(): Promise<void
   };
 }
 
-function refuseOnce(provider: ProviderServer): NonNullable<ProviderServer['misbehave']> {
+function refuseOnce(): NonNullable<ProviderServer['misbehave']> {
   const refused = new Set<string>();
   return ({ input }, response) => {
     const fresh = input.filter((text) => text.includes(slowDown) && !refused.has(text));

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { describeEmbeddings, type Target } from './embeddings-client.ts';
 import { local, stand } from './support.ts';
 
-const connect = ({ url, key, model }: Target) => new OpenAIEmbedding({ model, apiKey: key, baseURL: `${url}/v1` });
+const connect = ({ url, key, model }: Target) =>
+  new OpenAIEmbedding({ model, apiKey: key, baseURL: `${url}/v1` });
 
 describeEmbeddings(
   'LlamaIndex',

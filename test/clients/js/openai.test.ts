@@ -28,7 +28,11 @@ for (const [name, SDK] of [
       const short = await client(stand.open).embeddings.create({ model: remote, input, dimensions: 256 });
       expect(short.data[0]!.embedding).toHaveLength(256);
       expect(short.usage.prompt_tokens).toBeGreaterThan(3);
-      const numbers = await client(stand.open).embeddings.create({ model: remote, input, encoding_format: 'float' });
+      const numbers = await client(stand.open).embeddings.create({
+        model: remote,
+        input,
+        encoding_format: 'float',
+      });
       await expectVectors(remote, [input], [numbers.data[0]!.embedding]);
       expect(numbers._request_id).toBeTruthy();
     });
@@ -38,7 +42,11 @@ for (const [name, SDK] of [
         model: remote,
         input: [[15_339, 1_917], [15_339]],
       });
-      await expectVectors(remote, ['hello world', 'hello'], data.map(({ embedding }) => embedding));
+      await expectVectors(
+        remote,
+        ['hello world', 'hello'],
+        data.map(({ embedding }) => embedding),
+      );
     });
 
     test('finds the models that are listed, with a slash in the name too, and no others', async () => {
@@ -59,16 +67,19 @@ for (const [name, SDK] of [
       const bare = new SDK({ baseURL: stand.open, apiKey: 'anything' });
       expect((await bare.embeddings.create({ model: remote, input: fresh() })).data).toHaveLength(1);
       await expect(
-        client(stand.open).chat.completions.create({ model: remote, messages: [{ role: 'user', content: 'hi' }] }),
+        client(stand.open).chat.completions.create({
+          model: remote,
+          messages: [{ role: 'user', content: 'hi' }],
+        }),
       ).rejects.toThrow(/404.*\/v1\/embeddings/s);
     });
 
     test('errors are those that programs look for', async () => {
       const refused = client(stand.guarded, 'wrong').embeddings.create({ model: remote, input: 'a' });
       await expect(refused).rejects.toBeInstanceOf(SDK.AuthenticationError);
-      await expect(client(stand.open).embeddings.create({ model: 'nope', input: 'a' })).rejects.toBeInstanceOf(
-        SDK.NotFoundError,
-      );
+      await expect(
+        client(stand.open).embeddings.create({ model: 'nope', input: 'a' }),
+      ).rejects.toBeInstanceOf(SDK.NotFoundError);
       await expect(client(stand.open).embeddings.create({ model: remote, input: [] })).rejects.toMatchObject({
         status: 400,
         param: 'input',
@@ -81,7 +92,10 @@ for (const [name, SDK] of [
         requests++;
         return fetch(input, init);
       };
-      const asked = client(stand.guarded, 'poor', counting).embeddings.create({ model: remote, input: fresh() });
+      const asked = client(stand.guarded, 'poor', counting).embeddings.create({
+        model: remote,
+        input: fresh(),
+      });
       await expect(asked).rejects.toMatchObject({ status: 429 });
       expect(requests).toBe(1);
     });
