@@ -14,18 +14,8 @@ export interface Target {
   model: string;
 }
 
-/** What a client does to a text by itself, where it does. */
-export interface Habits {
-  /** It cuts long texts to 8,192 of OpenAI's tokens before it sends them. */
-  cutsLongTexts?: boolean;
-}
-
 /** What every client of `/v1/embeddings` gets. */
-export function describeEmbeddings(
-  name: string,
-  connect: (target: Target) => EmbeddingsClient,
-  habits: Habits = {},
-): void {
+export function describeEmbeddings(name: string, connect: (target: Target) => EmbeddingsClient): void {
   const to = (model: string, rest: Partial<Target> = {}) =>
     connect({ url: stand.open, key: 'anything', model, ...rest });
 
@@ -52,14 +42,9 @@ export function describeEmbeddings(
       await expectVectors(local, texts, await to(local).many(texts));
     });
 
-    if (habits.cutsLongTexts)
-      test('cuts a long text to what an OpenAI model reads', async () => {
-        expect(await to(remote).many([fresh(), long])).toHaveLength(2);
-      });
-    else
-      test("is told which text an OpenAI model can't read", async () => {
-        await expect(to(remote).many([fresh(), long])).rejects.toThrow(/input\[1\]/);
-      });
+    test("is told which text an OpenAI model can't read", async () => {
+      await expect(to(remote).many([fresh(), long])).rejects.toThrow(/input\[1\]/);
+    });
 
     test('is told of a wrong model what there is, and of a missing key that it is the server that has none', async () => {
       await expect(to('all-MiniLM-L6').one(fresh())).rejects.toThrow(/all-MiniLM-L6-v2/);

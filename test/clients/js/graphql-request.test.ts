@@ -25,7 +25,7 @@ test('graphql-request sends several operations at once, and their texts share a 
   await expectVectors(
     remote,
     texts,
-    answers.map(({ data }) => decode(data.embed.embeddingBase64)),
+    answers.map(({ data }) => decode((data as { embed: { embeddingBase64: string } }).embed.embeddingBase64)),
   );
   await expectOneCall(texts);
 });

@@ -7,14 +7,10 @@ import { local, stand } from './support.ts';
 const connect = ({ url, key, model }: Target) =>
   new OpenAIEmbedding({ model, apiKey: key, baseURL: `${url}/v1` });
 
-describeEmbeddings(
-  'LlamaIndex',
-  (target) => ({
-    one: (text) => connect(target).getTextEmbedding(text),
-    many: (texts) => connect(target).getTextEmbeddings(texts),
-  }),
-  { cutsLongTexts: true },
-);
+describeEmbeddings('LlamaIndex', (target) => ({
+  one: (text) => connect(target).getTextEmbedding(text),
+  many: (texts) => connect(target).getTextEmbeddings(texts),
+}));
 
 test('LlamaIndex finds the nearest document, whatever its length', async () => {
   Settings.embedModel = connect({ url: stand.open, key: 'anything', model: local });
