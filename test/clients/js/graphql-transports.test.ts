@@ -1,9 +1,7 @@
 import { createClient as createSSE } from 'graphql-sse';
 import { createClient as createWS } from 'graphql-ws';
-import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { describeGraphQL, describeStream, type GraphQLAnswer, type Target } from './graphql-client.ts';
-import { fresh, stand } from './support.ts';
 
 interface Iterating {
   iterate(payload: { query: string; variables?: Record<string, unknown> }): AsyncIterableIterator<unknown>;
@@ -45,19 +43,3 @@ for (const [name, connect] of Object.entries(clients)) {
     stream: (operation, variables) => stream(target, operation, variables),
   }));
 }
-
-describe('graphql-sse in its mode of one connection', () => {
-  test('gets the answers of several operations', async () => {
-    const client = createSSE({ url: `${stand.open}/graphql`, singleConnection: true, retryAttempts: 0 });
-    const ask = async () => {
-      const query = 'mutation ($text: String!) { embed(text: $text) { dimension } }';
-      for await (const answer of client.iterate<{ embed: { dimension: number } }>({
-        query,
-        variables: { text: fresh() },
-      }))
-        return answer.data!.embed.dimension;
-    };
-    expect(await Promise.all([ask(), ask()])).toEqual([1_536, 1_536]);
-    client.dispose();
-  });
-});

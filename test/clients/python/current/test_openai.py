@@ -1,0 +1,5 @@
+from openai_checks import OpenAIChecks
+
+
+class TestOpenAI(OpenAIChecks):
+    pass
