@@ -149,11 +149,17 @@ export function describeStream(name: string, connect: (target: Target) => Stream
   });
 }
 
+/** The words of what a client throws: an error, or the event of a socket that was closed. */
+export function reasonOf(thrown: unknown): string {
+  const { code, reason, message } = thrown as { code?: unknown; reason?: string; message?: string };
+  return reason === undefined ? (message ?? JSON.stringify(thrown)) : `${String(code)} ${reason}`;
+}
+
 async function firstProblem(answers: AsyncIterable<GraphQLAnswer>): Promise<string> {
   try {
     for await (const { errors } of answers) if (errors.length > 0) return errors[0]!.message;
   } catch (error) {
-    return error instanceof Error ? `${error.message} ${String(error.cause ?? '')}` : JSON.stringify(error);
+    return reasonOf(error);
   }
   return 'ended without a word';
 }

@@ -1,7 +1,13 @@
 import { createClient as createSSE } from 'graphql-sse';
 import { createClient as createWS } from 'graphql-ws';
 import WebSocket from 'ws';
-import { describeGraphQL, describeStream, type GraphQLAnswer, type Target } from './graphql-client.ts';
+import {
+  describeGraphQL,
+  describeStream,
+  type GraphQLAnswer,
+  reasonOf,
+  type Target,
+} from './graphql-client.ts';
 
 interface Iterating {
   iterate(payload: { query: string; variables?: Record<string, unknown> }): AsyncIterableIterator<unknown>;
@@ -33,8 +39,7 @@ for (const [name, connect] of Object.entries(clients)) {
       } catch (error) {
         // Both throw what was refused before it ran: a list of errors, a response, or the reason of a close.
         if (Array.isArray(error)) return { errors: error as GraphQLAnswer['errors'] };
-        const { reason, message } = error as { reason?: string; message?: string };
-        return { errors: [{ message: reason ?? message ?? String(error) }] };
+        return { errors: [{ message: reasonOf(error) }] };
       }
       throw new Error('ended without an answer');
     },

@@ -13,7 +13,13 @@ import { createClient as createWS } from 'graphql-ws';
 import { expect, test } from 'vitest';
 import { toAsyncIterable } from 'wonka';
 import WebSocket from 'ws';
-import { describeGraphQL, describeStream, type GraphQLAnswer, type Target } from './graphql-client.ts';
+import {
+  describeGraphQL,
+  describeStream,
+  type GraphQLAnswer,
+  reasonOf,
+  type Target,
+} from './graphql-client.ts';
 import { fresh, stand } from './support.ts';
 
 const client = ({ url, key }: Target, exchanges: Exchange[], more: { fetchSubscriptions?: boolean } = {}) =>
@@ -50,7 +56,7 @@ for (const [name, list] of Object.entries(exchanges)) {
 function errorsOf(error: CombinedError | undefined): GraphQLAnswer['errors'] {
   if (!error) return [];
   if (error.graphQLErrors.length > 0) return error.graphQLErrors;
-  return [{ message: error.message }];
+  return [{ message: error.networkError ? reasonOf(error.networkError) : error.message }];
 }
 
 const throughSocket = ({ url, key }: Target): Exchange[] => {
