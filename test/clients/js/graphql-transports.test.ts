@@ -1,5 +1,6 @@
 import { createClient as createSSE } from 'graphql-sse';
 import { createClient as createWS } from 'graphql-ws';
+import { expect, test } from 'vitest';
 import WebSocket from 'ws';
 import {
   describeGraphQL,
@@ -8,6 +9,7 @@ import {
   reasonOf,
   type Target,
 } from './graphql-client.ts';
+import { fresh, stand } from './support.ts';
 
 interface Iterating {
   iterate(payload: { query: string; variables?: Record<string, unknown> }): AsyncIterableIterator<unknown>;
@@ -48,3 +50,14 @@ for (const [name, connect] of Object.entries(clients)) {
     stream: (operation, variables) => stream(target, operation, variables),
   }));
 }
+
+test('graphql-sse gets the answers of several operations over a single connection', async () => {
+  const client = createSSE({ url: `${stand.open}/graphql`, singleConnection: true, retryAttempts: 0 });
+  const ask = async () => {
+    const query = 'mutation ($text: String!) { embed(text: $text) { dimension } }';
+    const answers = client.iterate<{ embed: { dimension: number } }>({ query, variables: { text: fresh() } });
+    for await (const { data } of answers) return data!.embed.dimension;
+  };
+  expect(await Promise.all([ask(), ask()])).toEqual([1_536, 1_536]);
+  client.dispose();
+});
