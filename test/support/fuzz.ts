@@ -118,6 +118,115 @@ const multipart = mutated(
   ),
 );
 
+/** Names that objects have without anybody having put them there. */
+const inherited = ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'texts'];
+const anyText = fc.oneof(
+  fc.constantFrom(
+    'a',
+    '',
+    ' ',
+    '\ud800',
+    '\u0000',
+    'got invalid value '.repeat(50),
+    `${'a'.repeat(199)} `.repeat(20),
+  ),
+  fc.string({ unit: 'binary', maxLength: 20 }),
+);
+const aliased = (count: number, field: string) =>
+  Array.from({ length: count }, (_, i) => `e${i}: ${field}`).join(' ');
+const comment = fc.constantFrom('', ' # subscription', ' # "subscription {"');
+/** Many of everything: small to send, and large to answer. */
+const bomb: fc.Arbitrary<string> = fc
+  .record({
+    count: fc.constantFrom(1, 2, 15, 16, 17, 40, 200),
+    inner: fc.constantFrom(1, 4, 16, 17),
+    length: fc.constantFrom(0, 1, 10, 99, 100, 101, 500, 5_000),
+    text: anyText,
+    name: fc.constantFrom(...inherited),
+    form: fc.constantFrom('embeddings', 'embeddingsBase64', 'failures { index message }', 'totalEmbeddings'),
+    kind: fc.nat(8),
+    comment,
+    entry: fc.oneof(
+      anyText.map((text) => ({ __typename: 'EmbeddedText', text })),
+      fc.constantFrom<unknown>(
+        { __typename: 'Model', name: 'nope' },
+        { __typename: 'Model' },
+        { __typename: 'constructor' },
+        { __typename: 'EmbeddedText', text: 5 },
+        { __typename: 'EmbeddedText' },
+        null,
+        'x',
+        [],
+      ),
+    ),
+  })
+  .map(({ count, inner, length, text, name, form, kind, comment: end, entry }) => {
+    // A body that is larger than is taken is a case of its own, elsewhere.
+    const texts = new Array<string>(Math.min(length, Math.ceil(100_000 / (text.length + 1)))).fill(text);
+    switch (kind) {
+      case 0:
+        return {
+          query: `mutation($t: [String!]!, $${name}x: String) { embedBatch(texts: $t, model: $${name}x) { ${aliased(count, form)} } }${end}`,
+          variables: { t: texts },
+        };
+      case 1:
+        return {
+          query: `mutation($${name}: String) { ${aliased(count, `embed(text: ${JSON.stringify(text.toWellFormed())}, model: $${name}) { ${aliased(inner, 'embedding')} }`)} }${end}`,
+          variables: {},
+        };
+      case 2:
+        return {
+          query: `query($r: [_Any!]!) { _entities(representations: $r) { ... on EmbeddedText { ${aliased(count, `embedding { ${aliased(inner, 'embedding')} }`)} } } }${end}`,
+          variables: {
+            r: [entry, ...texts.map((one) => ({ __typename: 'EmbeddedText', text: one })), entry],
+          },
+        };
+      case 3:
+        return {
+          query: `{ ${aliased(count, `__schema { types { ${aliased(inner, 'fields { name args { name } }')} } }`)} }${end}`,
+        };
+      case 4:
+        return { query: `${'{ a '.repeat(count * inner)}${'}'.repeat(count * inner)}${end}` };
+      case 5:
+        return {
+          query: '{ __typename }',
+          variables: {
+            [name]: texts,
+            deep: JSON.parse(
+              `${'['.repeat(Math.min(length, 1_000) + 1)}${']'.repeat(Math.min(length, 1_000) + 1)}`,
+            ),
+          },
+        };
+      case 6:
+        return {
+          query: `{ ${aliased(count, 'similarity(a: "a", b: "b")')} nearest(query: "q", texts: ${JSON.stringify(texts.map((one) => one.toWellFormed()))}) { text } }${end}`,
+        };
+      case 7:
+        return {
+          query: `subscription($t: [String!]!) { embedStream(texts: $t) { ${aliased(count, 'embeddings')} } }${end}`,
+          variables: { t: texts },
+        };
+      default:
+        return {
+          query: `mutation { ...f } fragment f on Mutation { ${aliased(count, 'embedBatch(texts: ["a", "b"]) { totalEmbeddings }')} ...g } fragment g on Mutation { ${aliased(inner, 'embedQuery(query: "q") { tokens }')} }${end}`,
+        };
+    }
+  })
+  .map((body) => JSON.stringify(body));
+const openaiBomb: fc.Arbitrary<string> = fc
+  .record({
+    input: fc
+      .tuple(
+        fc.oneof<fc.Arbitrary<unknown>[]>(anyText, fc.constantFrom<unknown>(1, null, [1], [100_257], [[]])),
+        fc.constantFrom(0, 1, 99, 100, 101, 5_000),
+      )
+      .map(([one, count]) =>
+        new Array<unknown>(typeof one === 'string' && one.length > 20 ? 99 : count).fill(one),
+      ),
+    encoding_format: fc.constantFrom('float', 'base64'),
+  })
+  .map((body) => JSON.stringify(body));
+
 const post = (path: string, type: string, body: fc.Arbitrary<string | Buffer>): fc.Arbitrary<FuzzCase> =>
   fc
     .record({
@@ -184,6 +293,8 @@ export const fuzzCase: fc.Arbitrary<FuzzCase> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: post('/graphql', 'application/json', bytes) },
+  { weight: 5, arbitrary: post('/graphql', 'application/json', bomb) },
+  { weight: 1, arbitrary: post('/v1/embeddings', 'application/json', openaiBomb) },
   { weight: 1, arbitrary: post('/graphql', 'multipart/form-data; boundary=x', multipart) },
   { weight: 3, arbitrary: post('/v1/embeddings', 'application/json', openai) },
   { weight: 1, arbitrary: post('/v1/embeddings', 'application/json', bytes) },
