@@ -35,6 +35,8 @@ export interface ModelSpec {
   readonly costPer1kTokens: number | null;
   /** Whether a prefix of the vector, re-normalised, is itself a good embedding (Matryoshka). */
   readonly supportsDimensions: boolean;
+  /** The sizes that its vectors may be cut to. Default: any, where it supports dimensions. */
+  readonly matryoshka?: readonly number[] | undefined;
   /** Whether its own service refuses a text that is over the limit; others cut it. Default: false. */
   readonly refusesLongTexts?: boolean | undefined;
   readonly queryPrefix?: string | undefined;

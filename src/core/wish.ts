@@ -52,14 +52,15 @@ export function readWish(options: EmbeddingOptions, catalogue: Catalogue): Embed
 
 function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {
   if (dimensions === null || dimensions === undefined || dimensions === spec.dimension) return spec.dimension;
-  if (!spec.supportsDimensions) {
-    throw badUserInput(
-      `${spec.name} has vectors of ${spec.dimension} numbers and no others; leave out dimensions.`,
-    );
+  const { name, dimension, matryoshka } = spec;
+  if (matryoshka) {
+    if (matryoshka.includes(dimensions)) return dimensions;
+    throw badUserInput(`dimensions must be one of ${[...matryoshka, dimension].join(', ')} for ${name}.`);
   }
-  if (dimensions < 1 || dimensions > spec.dimension) {
-    throw badUserInput(`dimensions must be from 1 to ${spec.dimension} for ${spec.name}.`);
-  }
+  if (!spec.supportsDimensions)
+    throw badUserInput(`${name} has vectors of ${dimension} numbers and no others; leave out dimensions.`);
+  if (dimensions < 1 || dimensions > dimension)
+    throw badUserInput(`dimensions must be from 1 to ${dimension} for ${name}.`);
   return dimensions;
 }
 

@@ -22,6 +22,7 @@ const common = {
   maxInputTokens: z.int().positive().max(100_000_000).optional(),
   costPer1kTokens: z.number().nonnegative().max(1_000).optional(),
   supportsDimensions: z.boolean().optional(),
+  matryoshka: z.array(z.int().positive()).min(1).max(100).optional(),
   queryPrefix: z.string().optional(),
   documentPrefix: z.string().optional(),
 };
@@ -77,10 +78,17 @@ export function readEntry(
   const options = readOwn(provider, { ...beside, ...nested }, (name) =>
     Object.hasOwn(nested, name) ? [...path, 'options'] : path,
   );
+  const tooLarge = members.matryoshka?.findIndex((size) => size > members.dimension) ?? -1;
+  if (tooLarge >= 0)
+    throw new EntryError(
+      [...path, 'matryoshka', tooLarge],
+      `must be at most the dimension, ${members.dimension}`,
+    );
   return {
     ...otherDefaults,
     ...provider.defaults,
     ...members,
+    ...(members.matryoshka ? { supportsDimensions: true } : {}),
     ...(Object.keys(options).length > 0 ? { options } : {}),
   };
 }

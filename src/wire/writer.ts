@@ -1,20 +1,26 @@
+import { bytesToBase64, toBinary, toInt8 } from '../core/forms.ts';
 import { vectorToBase64 } from '../core/vectors.ts';
 import { SplicedJson } from './spliced-json.ts';
-import type { EncodedVectors } from './vector-text.ts';
+import type { EncodedVectors, VectorFormName } from './vector-text.ts';
 
-/** What stands in an answer where a vector does. */
-export interface VectorForms {
-  /** For a JSON array of numbers. */
-  numbers(vector: Float32Array): unknown;
-  /** For base64 of little-endian float32. */
-  base64(vector: Float32Array): string;
-}
+/** What stands in an answer where a vector does: a JSON array of numbers, or base64. */
+export type VectorForms = Readonly<
+  Record<'numbers' | 'int8Numbers' | 'binaryNumbers', (vector: Float32Array) => unknown>
+> &
+  Readonly<Record<'base64' | 'int8' | 'binary', (vector: Float32Array) => string>>;
 
 /** The values themselves, for answers that somebody else writes. */
 export const plainForms: VectorForms = {
   numbers: (vector) => Array.from(vector),
   base64: (vector) => vectorToBase64(vector),
+  int8: (vector) => bytesToBase64(toInt8(vector)),
+  binary: (vector) => bytesToBase64(toBinary(vector)),
+  int8Numbers: (vector) => Array.from(toInt8(vector)),
+  binaryNumbers: (vector) => Array.from(toBinary(vector)),
 };
+
+/** The forms that hardly compress. */
+const base64Forms: ReadonlySet<VectorFormName> = new Set(['base64', 'int8', 'binary']);
 
 /** What becomes JSON, with the forms that were lent for it, and what else is known of the answer. */
 export interface Composed<Head> {
@@ -37,13 +43,18 @@ export async function writeAnswer<Head>(
 ): Promise<{ head: Head; body: string | Buffer; base64Bytes: number }> {
   const json = new SplicedJson();
   let base64Bytes = 0;
+  const marked = (form: VectorFormName) => (vector: Float32Array) => {
+    const bytes = encoded.bytesOf(form, vector);
+    if (base64Forms.has(form)) base64Bytes += bytes.length;
+    return json.mark(bytes);
+  };
   const { value, head } = await compose({
-    numbers: (vector) => json.mark(encoded.numbers(vector)),
-    base64: (vector) => {
-      const bytes = encoded.base64(vector);
-      base64Bytes += bytes.length;
-      return json.mark(bytes);
-    },
+    numbers: marked('numbers'),
+    base64: marked('base64'),
+    int8: marked('int8'),
+    binary: marked('binary'),
+    int8Numbers: marked('int8Numbers'),
+    binaryNumbers: marked('binaryNumbers'),
   });
   return { head, body: json.write(value, allocate), base64Bytes };
 }

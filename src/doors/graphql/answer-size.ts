@@ -324,7 +324,7 @@ function leaf(name: string, type: GraphQLNamedType): Portion {
   const portion = emptyPortion();
   portion.values = 1;
   if (type.name === 'Vector') portion.numbers = 1;
-  else if (/Base64$/.test(name)) portion.base64 = 1;
+  else if (/(?:Base64|Int8|Binary)$/.test(name)) portion.base64 = 1;
   else {
     portion.bytes = (Object.hasOwn(knownBytes, name) ? knownBytes[name] : undefined) ?? plainBytes;
     if (name === 'text') portion.texts = 1;

@@ -7,11 +7,16 @@ export interface EmbeddingsBody {
   readonly model: string | undefined;
   readonly input: EmbeddingsInput;
   readonly encoding: 'float' | 'base64';
+  /** What the numbers of a vector are. */
+  readonly dtype: OutputDtype;
   readonly dimensions: number | undefined;
   /** Undefined: as the model's own service would do. */
   readonly truncate: boolean | undefined;
   readonly kind: TextKind;
 }
+
+/** Float32, signed bytes, or one bit for each number (Voyage's `output_dtype`). */
+export type OutputDtype = 'float' | 'int8' | 'binary';
 
 /** Texts, or tokens of cl100k_base that stand for texts. */
 export interface EmbeddingsInput {
@@ -34,15 +39,18 @@ export function readBody(body: unknown, operation: Pick<AdmittedOperation, 'anno
     model: readText(members, 'model'),
     input: readInput(raw),
     encoding: readChoice(members, 'encoding_format', encodings) ?? 'float',
+    dtype: readChoice(members, 'output_dtype', dtypes, ['float', 'int8', 'binary']) ?? 'float',
     dimensions: readWhole(members, 'dimensions'),
     truncate: readBoolean(members, 'truncate'),
     kind: readChoice(members, 'input_type', kinds) ?? 'doc',
   };
 }
 
+const dtypes = { float: 'float', int8: 'int8', binary: 'binary' } as const;
+
 const encodings = { float: 'float', base64: 'base64' } as const;
 
-/** Of Voyage and NIM, and of Cohere: what a text is for. The first two are those that are told of. */
+/** Of Voyage and NIM, and of Cohere: what a text is for. Messages name the first two. */
 const kinds = {
   query: 'query',
   document: 'doc',
@@ -133,12 +141,14 @@ function readChoice<Choice>(
   members: Record<string, unknown>,
   name: string,
   choices: Readonly<Record<string, Choice>>,
+  named = Object.keys(choices).slice(0, 2),
 ): Choice | undefined {
   const value = members[name] ?? undefined;
   if (value === undefined) return undefined;
   if (typeof value === 'string' && Object.hasOwn(choices, value)) return choices[value];
-  const [first, second] = Object.keys(choices);
-  throw new ParameterError(name, `${name} must be "${first}" or "${second}".`);
+  const last = named.at(-1);
+  const others = named.slice(0, -1).map((choice) => `"${choice}"`);
+  throw new ParameterError(name, `${name} must be ${others.join(', ')} or "${last}".`);
 }
 
 function typeName(value: unknown): string {

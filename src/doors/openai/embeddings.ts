@@ -50,11 +50,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
         services.encoded,
         caller.allocate,
         (vectors) => ({
-          value: listOf(
-            answers as Answer[],
-            asked,
-            asked.encoding === 'base64' ? vectors.base64 : vectors.numbers,
-          ),
+          value: listOf(answers as Answer[], asked, vectors[formOf(asked)]),
           head: undefined,
         }),
       );
@@ -80,6 +76,7 @@ interface Asked {
   model: EmbeddingModel;
   dimension: number;
   encoding: EmbeddingsBody['encoding'];
+  dtype: EmbeddingsBody['dtype'];
   placeOf: EmbeddingsInput['placeOf'];
 }
 
@@ -91,7 +88,7 @@ interface TextRoom {
 }
 
 async function readRequests(
-  { model: name, input, encoding, dimensions, truncate, kind }: EmbeddingsBody,
+  { model: name, input, encoding, dtype, dimensions, truncate, kind }: EmbeddingsBody,
   { catalogue }: Services,
   room: TextRoom,
 ): Promise<Asked> {
@@ -111,6 +108,7 @@ async function readRequests(
     model,
     dimension,
     encoding,
+    dtype,
     placeOf: input.placeOf,
   };
 }
@@ -156,7 +154,18 @@ function explain(
   return error;
 }
 
-/** Bytes of one number in the answer, as text or as base64. */
+/** How vectors stand in the answer, as lists and as base64. */
+const forms = {
+  float: { float: 'numbers', base64: 'base64' },
+  int8: { float: 'int8Numbers', base64: 'int8' },
+  binary: { float: 'binaryNumbers', base64: 'binary' },
+} as const;
+
+function formOf({ dtype, encoding }: Pick<Asked, 'dtype' | 'encoding'>) {
+  return forms[dtype][encoding];
+}
+
+/** Bytes of one number in the answer, as text or as base64; at the most, whatever the numbers are. */
 const bytesOfNumber = { float: 14, base64: 16 / 3 };
 
 /** @throws EmbedQLError COST_LIMIT_EXCEEDED before anything is computed for an answer that could not be sent */

@@ -62,22 +62,23 @@ describe('encoded vectors', () => {
 
   test('are JSON of what they encode, and the same bytes again from the second time on', () => {
     const encoded = new EncodedVectors(10_000);
-    expect(JSON.parse(encoded.numbers(vector).toString())).toEqual([0.25, -1, 0]);
-    expect(vectorFromBase64(JSON.parse(encoded.base64(vector).toString()))).toEqual(vector);
-    expect(encoded.numbers(vector)).toBe(encoded.numbers(vector));
-    expect(encoded.base64(vector)).toBe(encoded.base64(vector));
+    expect(JSON.parse(encoded.bytesOf('numbers', vector).toString())).toEqual([0.25, -1, 0]);
+    expect(vectorFromBase64(JSON.parse(encoded.bytesOf('base64', vector).toString()))).toEqual(vector);
+    expect(encoded.bytesOf('numbers', vector)).toBe(encoded.bytesOf('numbers', vector));
+    expect(encoded.bytesOf('base64', vector)).toBe(encoded.bytesOf('base64', vector));
     const once = Float32Array.from([1]);
-    expect(encoded.numbers(once)).not.toBe(encoded.numbers(once));
-    expect(encoded.numbers(once)).toBe(encoded.numbers(once));
+    expect(encoded.bytesOf('numbers', once)).not.toBe(encoded.bytesOf('numbers', once));
+    expect(encoded.bytesOf('numbers', once)).toBe(encoded.bytesOf('numbers', once));
   });
 
   test('take no more memory than they may', () => {
     const encoded = new EncodedVectors(2_000);
-    const twice = (given: Float32Array) => encoded.base64(given) && encoded.base64(given);
+    const twice = (given: Float32Array) =>
+      encoded.bytesOf('base64', given) && encoded.bytesOf('base64', given);
     const first = twice(vector);
-    expect(encoded.base64(vector)).toBe(first);
+    expect(encoded.bytesOf('base64', vector)).toBe(first);
     for (let i = 0; i < 10; i++) twice(Float32Array.from([i]));
-    expect(encoded.base64(vector)).not.toBe(first);
+    expect(encoded.bytesOf('base64', vector)).not.toBe(first);
   });
 });
 

@@ -141,6 +141,16 @@ function addTypes(builder: Builder) {
         description: 'The vectors as base64 of little-endian float32: smaller and faster than numbers.',
         resolve: (batch, _args, { vectors }) => eachVector(batch, (vector) => vectors.base64(vector)),
       }),
+      embeddingsInt8: t.stringList({
+        nullable: { list: false, items: true },
+        description: 'The vectors as `embeddingInt8` of `Embedding`; null where a text failed.',
+        resolve: (batch, _args, { vectors }) => eachVector(batch, (vector) => vectors.int8(vector)),
+      }),
+      embeddingsBinary: t.stringList({
+        nullable: { list: false, items: true },
+        description: 'The vectors as `embeddingBinary` of `Embedding`; null where a text failed.',
+        resolve: (batch, _args, { vectors }) => eachVector(batch, (vector) => vectors.binary(vector)),
+      }),
       tokens: t.field({
         type: ['Int'],
         nullable: { list: false, items: true },

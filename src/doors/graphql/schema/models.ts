@@ -37,6 +37,13 @@ export function addModels(builder: Builder): Entity<EmbeddingModel> {
         description: 'Whether the `dimensions` argument can shorten its vectors.',
         resolve: ({ spec }) => spec.supportsDimensions,
       }),
+      dimensions: t.intList({
+        nullable: true,
+        description:
+          'The sizes that the `dimensions` argument may ask for; null for any up to `dimension`, where ' +
+          '`supportsDimensions` is true.',
+        resolve: ({ spec }) => (spec.matryoshka ? [...spec.matryoshka] : null),
+      }),
       available: t.boolean({
         description: 'Whether the model can be used; if not, `unavailableReason` says why.',
         resolve: (model) => model.status().available,
