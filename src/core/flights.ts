@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { costOf } from './accounting.ts';
 import { BatchLimit } from './batch-limit.ts';
 import { type Cache, type CacheHit, type Claimed, cacheKey } from './cache.ts';
@@ -135,8 +136,10 @@ export class Flights {
         },
       };
       let flight = this.#byKey.get(key);
-      if (flight) joined += 1;
-      else {
+      if (flight) {
+        joined += 1;
+        this.#limitBatch(flight, request.maxBatchSize);
+      } else {
         flight = this.#begin(key, request, operation);
         begun.push(flight);
       }
@@ -155,6 +158,14 @@ export class Flights {
     return outcomes;
   }
 
+  /** Who joins with a smaller `maxBatchSize` has it, as long as the text has not been sent. */
+  #limitBatch(flight: Flight, maxBatchSize: number | undefined): void {
+    if (maxBatchSize === undefined || maxBatchSize >= flight.maxBatchSize || flight.ended) return;
+    if (flight.submitted && !this.#scheduler.cancel(flight)) return;
+    flight.maxBatchSize = maxBatchSize;
+    if (flight.submitted) this.#scheduler.submit(flight);
+  }
+
   /** Waits for all, until the operation goes away or its time is up. */
   async #untilSettled(
     settled: Promise<void>,
@@ -170,6 +181,8 @@ export class Flights {
       deadlineMs === undefined
         ? undefined
         : this.#options.clock.after(deadlineMs, () => leaveAll(this.#timedOut(deadlineMs)));
+    // Many parts of one operation may wait at the same time: no leak that Node should warn of.
+    if (signal) setMaxListeners(0, signal);
     signal?.addEventListener('abort', gone, { once: true });
     if (signal?.aborted) gone();
     await settled;

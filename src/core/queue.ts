@@ -35,7 +35,7 @@ interface LimitClass<Item> {
 export class FairQueue<Item extends Queued> {
   /** By batch limit; the one whose turn it is comes first. */
   readonly #classes = new Map<number, LimitClass<Item>>();
-  readonly #waiting = new Set<Item>();
+  readonly #waiting = new Map<Item, Lane<Item>>();
 
   get size(): number {
     return this.#waiting.size;
@@ -56,14 +56,14 @@ export class FairQueue<Item extends Queued> {
     lane.items.push(item);
     lane.waiting += 1;
     limitClass.waiting += 1;
-    this.#waiting.add(item);
+    this.#waiting.set(item, lane);
   }
 
   /** Takes an item out again. @returns whether it was still waiting. */
   remove(item: Item): boolean {
-    if (!this.#waiting.has(item)) return false;
-    const limitClass = this.#classes.get(item.maxBatchSize)!;
-    this.#takeOut(limitClass, limitClass.lanes.get(item.group)!, item);
+    const lane = this.#waiting.get(item);
+    if (!lane) return false;
+    this.#takeOut(this.#classes.get(item.maxBatchSize)!, lane, item);
     return true;
   }
 
@@ -116,9 +116,10 @@ export class FairQueue<Item extends Queued> {
     }
   }
 
-  /** The first that is still waiting; those that were taken out before it are dropped on the way. */
-  #firstOf({ items }: Lane<Item>): Item {
-    while (!this.#waiting.has(items.peek()!)) items.shift();
+  /** The first that still waits here; those that were taken out, or wait elsewhere since, are dropped on the way. */
+  #firstOf(lane: Lane<Item>): Item {
+    const { items } = lane;
+    while (this.#waiting.get(items.peek()!) !== lane) items.shift();
     return items.peek()!;
   }
 

@@ -59,6 +59,10 @@ export type Embedding = {
   embedding: Scalars['Vector']['output'];
   /** The vector as base64 of little-endian float32: 4 · dimension bytes. */
   embeddingBase64: Scalars['String']['output'];
+  /** The vector as base64 of one bit for each number (above zero or not), most significant bit first: 1/32 of the size, for comparing by Hamming distance. */
+  embeddingBinary: Scalars['String']['output'];
+  /** The vector as base64 of dimension signed bytes, scaled so that the largest is 127: a quarter of the size, and nearly the same cosine. */
+  embeddingInt8: Scalars['String']['output'];
   /** The name of the model. */
   model: Scalars['String']['output'];
   /** Tokens that the provider charged for this text or, if it was cached, would have charged. */
@@ -82,6 +86,10 @@ export type EmbeddingBatch = {
   embeddings: Array<Maybe<Scalars['Vector']['output']>>;
   /** The vectors as base64 of little-endian float32: smaller and faster than numbers. */
   embeddingsBase64: Array<Maybe<Scalars['String']['output']>>;
+  /** The vectors as `embeddingBinary` of `Embedding`; null where a text failed. */
+  embeddingsBinary: Array<Maybe<Scalars['String']['output']>>;
+  /** The vectors as `embeddingInt8` of `Embedding`; null where a text failed. */
+  embeddingsInt8: Array<Maybe<Scalars['String']['output']>>;
   /** The texts that have no embedding, in the order of `texts`. */
   failures: Array<BatchFailure>;
   /** The name of the model. */
@@ -220,6 +228,8 @@ export type Model = {
   costPer1kTokens?: Maybe<Scalars['Float']['output']>;
   /** The length of a full vector. */
   dimension: Scalars['Int']['output'];
+  /** The sizes that the `dimensions` argument may ask for; null for any up to `dimension`, where `supportsDimensions` is true. */
+  dimensions?: Maybe<Array<Scalars['Int']['output']>>;
   /** Whether this is the default model. */
   isDefault: Scalars['Boolean']['output'];
   /** Whether the model is ready without loading. A local model is loaded at its first text. */

@@ -311,6 +311,20 @@ describe('a text that is too long', () => {
   });
 });
 
+describe('a limit on the texts of one call', () => {
+  test('holds for a text that somebody else has asked for without one, as long as it has not been sent', async () => {
+    const { time, model, asker, settle } = create({ maxBatchSize: 10 });
+    const [free, strict] = [asker('free'), asker('strict')];
+    for (const text of ['a', 'b', 'c']) free.ask(text);
+    await time.advance(1);
+    for (const text of ['a', 'b']) strict.ask(text, { maxBatchSize: 1 });
+    await settle(free.payer, strict.payer);
+    const calls = model.calls.map(({ texts }) => [...texts]);
+    for (const call of calls) if (call.some((text) => text !== 'c')) expect(call).toHaveLength(1);
+    expect(calls.flat().sort()).toEqual(['a', 'b', 'c']);
+  });
+});
+
 describe('documents and queries', () => {
   test('are one text where the model makes no difference', async () => {
     const { model, settle, asker } = create();
