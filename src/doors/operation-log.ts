@@ -126,8 +126,9 @@ export class OperationRecord {
 
   /** Puts the figures on the answer, where texts were asked for. Before its head is sent. */
   tellFigures(): void {
-    const header = figuresHeader([this]);
-    if (header) this.#caller.setHeader(...header);
+    if (this.#texts === 0) return;
+    const figures = writeFigures(this.#texts, this.#hits, this.#calls.size, this.#costUsd);
+    this.#caller.setHeader(figuresName, figures);
   }
 
   /** The operation is over; a second call is none. @param cancelled whether the client has gone before its answer */
@@ -190,5 +191,11 @@ export function figuresHeader(
     for (const call of record.calls) calls.add(call);
   }
   if (texts === 0) return undefined;
-  return ['x-embedql-figures', `texts=${texts} hits=${hits} calls=${calls.size} cost=${costUsd}`];
+  return [figuresName, writeFigures(texts, hits, calls.size, costUsd)];
+}
+
+const figuresName = 'x-embedql-figures';
+
+function writeFigures(texts: number, hits: number, calls: number, costUsd: number): string {
+  return `texts=${texts} hits=${hits} calls=${calls} cost=${costUsd}`;
 }

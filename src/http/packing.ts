@@ -38,13 +38,14 @@ export interface Packable {
  * body has been handed over.
  */
 export function sendPacked(
-  { headers: { 'accept-encoding': accepted } }: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
-  { status, type, body, headers = {}, base64Bytes = 0 }: Packable,
+  { status, type, body, headers, base64Bytes = 0 }: Packable,
 ): void | Promise<void> {
   if (body.length < smallest) return sendBytes(response, status, type, body, headers);
   response.appendHeader('vary', 'accept-encoding');
-  const encoding = base64Bytes * 2 > body.length ? undefined : encodingFor(accepted);
+  const encoding =
+    base64Bytes * 2 > body.length ? undefined : encodingFor(request.headers['accept-encoding']);
   if (!encoding) return sendBytes(response, status, type, body, headers);
   return packers[encoding](typeof body === 'string' ? Buffer.from(body) : body).then((packed) => {
     if (!response.closed)

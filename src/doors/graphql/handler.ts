@@ -125,7 +125,8 @@ async function answerWhole(
       return { value: toSentResult(result), head: headOf(result, type) };
     },
   );
-  await sendPacked(request, response, { ...head, type: `${type}; charset=utf-8`, body, base64Bytes });
+  const { status, headers } = head;
+  await sendPacked(request, response, { status, type: `${type}; charset=utf-8`, body, headers, base64Bytes });
 }
 
 /** Operations of one request, side by side: their texts travel together, and each has its own result and line in the log. */
