@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Admission } from './admission/admission.ts';
 import { KeyBudgets } from './admission/key-budgets.ts';
 import { createAuthenticate } from './admission/keys.ts';
+import { DiskTier } from './cache/disk/disk-tier.ts';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
 import { budgetWaitMs, forServing, linkBudgets, linkRedis } from './cache/redis/connect.ts';
@@ -52,7 +53,7 @@ export interface AppOptions {
   progress: Progress;
   /** Default: the built-in ones and those of `EMBEDQL_PROVIDERS`. */
   providers?: readonly Provider[];
-  /** Milliseconds that Redis may keep a request waiting. Default: what a server can afford. */
+  /** Milliseconds that the disk and Redis may keep a request waiting. Default: what a server can afford. */
   cacheWaitMs?: number;
   /** What stands in front of every path, such as `/ai`. Default: nothing. */
   basePath?: string;
@@ -64,7 +65,7 @@ export interface App {
   readonly upgrade: UpgradeListener;
   /** Where it listens; undefined where it does not. */
   readonly address: string | undefined;
-  /** Makes the default model and Redis ready, as far as they can be. */
+  /** Makes the default model, the disk and Redis ready, as far as they can be. */
   prepare(): Promise<void>;
   /** Prepares and listens. Default: where the configuration says. @returns the address. @throws ConfigError */
   listen(at?: { host?: string | undefined; port?: number | undefined }): Promise<string>;
@@ -90,7 +91,7 @@ export async function createApp({
   const events = fanOut([accounting, prometheus]);
   // Documents and budgets are asked of Redis, too, and a request waits for it no longer for that.
   const waitMs = cacheWaitMs - documentWaitMs - (config.keyLimits.size > 0 ? budgetWaitMs : 0);
-  const { cache, redis, documents } = createCache(config, waitMs, prometheus, log);
+  const { cache, ready, documents } = createCache(config, waitMs, prometheus, log);
   const models = openModels(specs, {
     providers,
     env,
@@ -205,7 +206,7 @@ export async function createApp({
   let closing: Promise<void> | undefined;
 
   const prepare = async () => {
-    await Promise.all([prepareDefaultModel(catalogue, log), redis?.ready(redisStartMs)]);
+    await Promise.all([prepareDefaultModel(catalogue, log), ready(cacheStartMs)]);
   };
 
   const close = async () => {
@@ -248,23 +249,33 @@ export async function createApp({
 /** Milliseconds that money stays set aside beyond the longest that a provider can take. */
 const budgetHoldMarginMs = 60_000;
 
-/** Milliseconds that the start waits for Redis, so that the first requests find it. It starts without, too. */
-const redisStartMs = 1_000;
+/** Milliseconds that the start waits for the disk and for Redis, so that the first requests find them. It starts without, too. */
+const cacheStartMs = 1_000;
 
 function createCache(
   config: Config,
   waitMs: number,
   events: CacheEvents,
   log: Log,
-): { cache: Cache; redis?: RedisTier; documents?: SharedDocuments } {
-  const ttlSeconds = config.cacheTtlSeconds;
-  if (!config.cache) return { cache: noCache };
+): { cache: Cache; ready(ms: number): Promise<unknown>; documents?: SharedDocuments } {
+  if (!config.cache) return { cache: noCache, ready: async () => {} };
+  const { cacheTtlSeconds: ttlSeconds, cacheDir: dir, redisUrls } = config;
   const memory = new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds });
-  if (config.redisUrls.length === 0) return { cache: memory };
-  const link = linkRedis(config.redisUrls, forServing);
-  const redis = new RedisTier(link, { ttlSeconds, waitMs, events, log });
-  const documents = redisDocuments(link, () => redis.available);
-  return { cache: new TieredCache(memory, redis), redis, documents };
+  // Of two that may hang neither gets all of the time.
+  const shared = { ttlSeconds, waitMs: dir && redisUrls.length > 0 ? waitMs / 2 : waitMs, events, log };
+  const maxBytes = config.diskCacheMb * 1_000_000;
+  const disk = dir
+    ? new DiskTier({ dir, maxBytes, isInUse: (key) => memory.has(key), ...shared })
+    : undefined;
+  if (redisUrls.length === 0)
+    return { cache: disk ? new TieredCache({ memory, disk }) : memory, ready: async (ms) => disk?.ready(ms) };
+  const link = linkRedis(redisUrls, forServing);
+  const redis = new RedisTier(link, shared);
+  return {
+    cache: new TieredCache({ memory, disk, redis }),
+    ready: (ms) => Promise.all([disk?.ready(ms), redis.ready(ms)]),
+    documents: redisDocuments(link, () => redis.available),
+  };
 }
 
 /** Loads the default model. A failure is logged and does not stop the start: the first request tries again. */

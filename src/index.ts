@@ -11,6 +11,9 @@ export type {
 export type { Environment, Log, Logger, LogLine, Progress, ProgressTask } from './core/surroundings.ts';
 export {
   type CacheDefinition,
+  type DiskCacheOptions,
+  type DiskFolder,
+  diskCache,
   type MemoryCacheOptions,
   memoryCache,
   type RedisCacheOptions,

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { CachedVector } from '../core/cache.ts';
 import { isFiniteVector, vectorFromBytes, vectorToBytes } from '../core/vectors.ts';
 
-/** A vector as it lies in Redis. */
+/** A vector as it lies in Redis and on the disk. */
 export interface StoredVector extends CachedVector {
   /** When it was written, in seconds since 1970. */
   readonly writtenAt: number;

@@ -38,6 +38,11 @@ export class MemoryCache implements Cache {
     return this.#entries.get(key);
   }
 
+  /** Whether an entry is there; looking so does not count as using it. */
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
   async getMany(keys: readonly string[]): Promise<Array<CacheHit | undefined>> {
     return keys.map((key) => this.peek(key));
   }

@@ -1,24 +1,40 @@
 import type { Cache, CachedVector, CacheHit, Claimed } from '../core/cache.ts';
 import type { StoredVector } from './codec.ts';
+import type { DiskTier } from './disk/disk-tier.ts';
 import type { MemoryCache } from './memory.ts';
-import type { RedisTier } from './redis/redis-tier.ts';
+import type { RedisTier, Stored } from './redis/redis-tier.ts';
 
-/** Memory in front of Redis. What Redis has is kept in memory, too, for as long as it would have lived there. */
+export interface Tiers {
+  memory: MemoryCache;
+  disk?: DiskTier | undefined;
+  redis?: RedisTier | undefined;
+}
+
+/**
+ * Memory in front of a disk in front of Redis, as far as they are there. What one of them has is kept in those before it,
+ * too, for as long as it would have lived there.
+ */
 export class TieredCache implements Cache {
   readonly #memory: MemoryCache;
-  readonly #redis: RedisTier;
+  readonly #disk: DiskTier | undefined;
+  readonly #redis: RedisTier | undefined;
 
-  constructor(memory: MemoryCache, redis: RedisTier) {
+  constructor({ memory, disk, redis }: Tiers) {
     this.#memory = memory;
+    this.#disk = disk;
     this.#redis = redis;
   }
 
   get backend(): string {
-    return this.#redis.available ? 'redis' : 'memory';
+    return this.#redis?.available ? 'redis' : 'memory';
   }
 
   get degraded(): boolean {
-    return !this.#redis.healthy;
+    return [this.#disk, this.#redis].some((tier) => tier && !tier.healthy);
+  }
+
+  get peeksEverything(): boolean {
+    return !this.#disk && !this.#redis;
   }
 
   peek(key: string): CacheHit | undefined {
@@ -26,34 +42,61 @@ export class TieredCache implements Cache {
   }
 
   async getMany(keys: readonly string[], waitMs?: number): Promise<Array<CacheHit | undefined>> {
-    const found = await this.#redis.getMany(keys, waitMs);
-    return found.map((stored, i) => stored && this.#keep(keys[i]!, stored));
+    const hits = await this.#lookUp(keys, waitMs, (redis, missing, leftMs) => redis.getMany(missing, leftMs));
+    return hits.map((hit) => (typeof hit === 'object' ? hit : undefined));
   }
 
-  async claimMany(keys: readonly string[], waitMs: number): Promise<Claimed[]> {
-    const found = await this.#redis.claimMany(keys, waitMs);
-    return found.map((stored, i) => (typeof stored === 'object' ? this.#keep(keys[i]!, stored) : stored));
+  claimMany(keys: readonly string[], waitMs: number): Promise<Claimed[]> {
+    return this.#lookUp(keys, waitMs, (redis, missing, leftMs) => redis.claimMany(missing, leftMs ?? waitMs));
+  }
+
+  /** Asks the disk, and Redis for what that does not have. @param askRedis one question for all of the keys it is given */
+  async #lookUp(
+    keys: readonly string[],
+    waitMs: number | undefined,
+    askRedis: (redis: RedisTier, missing: string[], leftMs: number | undefined) => Promise<Stored[]>,
+  ): Promise<Claimed[]> {
+    const started = performance.now();
+    // A disk that hangs leaves Redis its half.
+    const diskMs = this.#redis && waitMs !== undefined ? waitMs / 2 : waitMs;
+    const stored = (await this.#disk?.getMany(keys, diskMs)) ?? [];
+    const found: Claimed[] = keys.map((key, i) => stored[i] && this.#keep(key, stored[i], 'disk'));
+    const missing = [...keys.keys()].filter((i) => !found[i]);
+    if (!this.#redis || missing.length === 0) return found;
+    const spentMs = this.#disk ? performance.now() - started : 0;
+    const leftMs = waitMs === undefined ? undefined : waitMs - spentMs;
+    if (leftMs !== undefined && leftMs < 1) return found;
+    const missed = missing.map((i) => keys[i]!);
+    const answers = await askRedis(this.#redis, missed, leftMs);
+    for (const [n, i] of missing.entries()) {
+      const answer = answers[n];
+      found[i] = typeof answer === 'object' ? this.#keep(keys[i]!, answer, 'redis') : answer;
+    }
+    return found;
+  }
+
+  #keep(key: string, stored: StoredVector, tier: 'disk' | 'redis'): CacheHit {
+    const { writtenAt, ...value } = stored;
+    this.#memory.keep(key, value, writtenAt);
+    if (tier === 'redis') this.#disk?.keep(key, stored);
+    return { ...value, tier };
   }
 
   release(keys: readonly string[]): void {
-    this.#redis.release(keys);
-  }
-
-  #keep(key: string, { writtenAt, ...value }: StoredVector): CacheHit {
-    this.#memory.keep(key, value, writtenAt);
-    return { ...value, tier: 'redis' };
+    this.#redis?.release(keys);
   }
 
   setMany(entries: ReadonlyArray<readonly [string, CachedVector]>): void {
     this.#memory.setMany(entries);
-    this.#redis.setMany(entries);
+    this.#disk?.setMany(entries);
+    this.#redis?.setMany(entries);
   }
 
-  flush(): Promise<void> {
-    return this.#redis.flush();
+  async flush(): Promise<void> {
+    await Promise.all([this.#disk?.flush(), this.#redis?.flush()]);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#memory.close(), this.#redis.close()]);
+    await Promise.all([this.#memory.close(), this.#disk?.close(), this.#redis?.close()]);
   }
 }

@@ -1,50 +1,81 @@
-import { type Maintenance, openMaintenance } from '../cache/redis/maintenance.ts';
-import { errorWord } from '../cache/redis/util.ts';
+import { openDiskMaintenance } from '../cache/disk/maintenance.ts';
+import type { IdentityStats, Maintenance } from '../cache/maintenance.ts';
+import { openMaintenance } from '../cache/redis/maintenance.ts';
+import { errorWord } from '../cache/wait.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { table } from './table.ts';
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** What lies in Redis, by model. @throws ConfigError when Redis is not configured or cannot be reached. */
-export function cacheStats(model: string | undefined, config: Config): Promise<string> {
-  return withRedis(config, async (maintenance) => {
-    const rows = await maintenance.stats(model);
-    if (rows.length === 0) return 'There is nothing in the cache.\n';
-    return table(
-      ['MODEL', 'DOCUMENTS', 'QUERIES', 'VALUES'],
-      rows.map(({ identity, documents, queries, bytes }) => [
-        identity,
-        String(documents),
-        String(queries),
-        megabytes(bytes),
-      ]),
-    );
-  });
+/** A tier that outlives the process, and how to look after it. */
+interface Tier {
+  name: 'disk' | 'Redis';
+  maintenance: Maintenance;
+  /** What to say where it cannot be had. */
+  explain(error: unknown): string;
 }
 
-/** Removes what a model has in Redis. */
-export function clearCache(model: string | undefined, config: Config): Promise<string> {
-  return withRedis(config, async (maintenance) => {
+/** What lies on the disk and in Redis, by model. @throws ConfigError when neither is configured or one cannot be reached. */
+export async function cacheStats(model: string | undefined, config: Config): Promise<string> {
+  const rows: string[][] = [];
+  await eachTier(config, async (name, maintenance) => {
+    const found = await maintenance.stats(model);
+    rows.push(...found.map((stats) => [...describe(stats), name]));
+  });
+  if (rows.length === 0) return 'There is nothing in the cache.\n';
+  return table(['MODEL', 'DOCUMENTS', 'QUERIES', 'VALUES', 'IN'], rows);
+}
+
+function describe({ identity, documents, queries, bytes }: IdentityStats): string[] {
+  return [identity, String(documents), String(queries), megabytes(bytes)];
+}
+
+/** Removes what a model has on the disk and in Redis. @throws ConfigError */
+export async function clearCache(model: string | undefined, config: Config): Promise<string> {
+  const of = model === undefined ? '' : ` of ${model}`;
+  let said = '';
+  await eachTier(config, async (name, maintenance) => {
     const removed = await maintenance.clear(model);
-    return `${removed} entries${model === undefined ? '' : ` of ${model}`} removed. Running servers may still have some in memory.\n`;
+    said += `${removed} entries${of} removed from ${name === 'disk' ? 'the disk' : name}.\n`;
   });
+  return `${said}Running servers may still have some in memory.\n`;
 }
 
-async function withRedis<Result>(
+async function eachTier(
   config: Config,
-  work: (maintenance: Maintenance) => Promise<Result>,
-): Promise<Result> {
-  if (config.redisUrls.length === 0) {
-    throw new ConfigError('REDIS_URL: must be set; for example REDIS_URL=redis://127.0.0.1:6379');
-  }
-  const maintenance = openMaintenance(config.redisUrls);
-  try {
-    return await work(maintenance);
-  } catch (error) {
+  work: (name: Tier['name'], maintenance: Maintenance) => Promise<void>,
+): Promise<void> {
+  const tiers = openTiers(config);
+  if (tiers.length === 0) {
     throw new ConfigError(
-      `REDIS_URL: Redis does not answer (${errorWord(error) ?? 'no connection'}); check the address and the password`,
+      'EMBEDQL_CACHE_DIR: must be set, or REDIS_URL; for example EMBEDQL_CACHE_DIR=/var/lib/embedql/cache',
     );
-  } finally {
-    maintenance.close();
   }
+  try {
+    for (const { name, maintenance, explain } of tiers)
+      await work(name, maintenance).catch((error: unknown) => {
+        throw new ConfigError(explain(error));
+      });
+  } finally {
+    await Promise.all(tiers.map(({ maintenance }) => maintenance.close()));
+  }
+}
+
+function openTiers({ cacheDir, redisUrls }: Config): Tier[] {
+  const tiers: Tier[] = [];
+  if (cacheDir !== undefined)
+    tiers.push({
+      name: 'disk',
+      maintenance: openDiskMaintenance(cacheDir),
+      explain: (error) =>
+        `EMBEDQL_CACHE_DIR: the folder cannot be used (${errorWord(error) ?? 'its server does not answer'}); check that this user may read and write it`,
+    });
+  if (redisUrls.length > 0)
+    tiers.push({
+      name: 'Redis',
+      maintenance: openMaintenance(redisUrls),
+      explain: (error) =>
+        `REDIS_URL: Redis does not answer (${errorWord(error) ?? 'no connection'}); check the address and the password`,
+    });
+  return tiers;
 }

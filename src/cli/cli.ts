@@ -59,7 +59,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .action(async (file: string, { model }: { model?: string }) =>
       out(await warmCache({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
     );
-  const cache = program.command('cache').description('inspect and clear the cache in Redis');
+  const cache = program.command('cache').description('inspect and clear the cache on disk and in Redis');
   cache
     .command('stats')
     .description('show the entries of each model')
@@ -67,7 +67,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .action(async ({ model }: { model?: string }) => out(await cacheStats(model, readConfig(env))));
   cache
     .command('clear')
-    .description('remove the entries of a model; Redis keeps serving meanwhile')
+    .description('remove the entries of a model; servers keep serving meanwhile')
     .requiredOption('--model <name>', 'the model, as `embedql models` lists it')
     .action(async ({ model }: { model: string }) => out(await clearCache(model, readConfig(env))));
   try {

@@ -35,7 +35,7 @@ const chunkSize = 500;
 const chunksUnderWay = 4;
 
 /**
- * Reads texts and makes the cache have them. What has been computed is in Redis at once, so it can be
+ * Reads texts and makes the cache have them. What has been computed is in Redis or on the disk at once, so it can be
  * interrupted and started again without paying twice.
  * @returns a summary. @throws ConfigError, EmbedQLError.
  */
@@ -47,9 +47,9 @@ export async function warmCache({
   stdin,
   err,
 }: WarmOptions): Promise<string> {
-  if (config.redisUrls.length === 0 || !config.cache) {
+  if ((config.redisUrls.length === 0 && config.cacheDir === undefined) || !config.cache) {
     throw new ConfigError(
-      'REDIS_URL: must be set, because warming fills Redis; for example REDIS_URL=redis://127.0.0.1:6379',
+      'REDIS_URL: must be set, or EMBEDQL_CACHE_DIR, because warming fills them; for example REDIS_URL=redis://127.0.0.1:6379',
     );
   }
   const log = createLog(config.logLevel);
@@ -59,8 +59,7 @@ export async function warmCache({
   process.once('SIGINT', interrupt);
   try {
     await app.prepare();
-    if (app.services.cache.degraded)
-      throw new EmbedQLError('PROVIDER_ERROR', 'Redis cannot be reached; check REDIS_URL.');
+    if (app.services.cache.degraded) throw new EmbedQLError('PROVIDER_ERROR', unreachable(config));
     const model = app.services.catalogue.get(name);
     await model.identity();
     const source = await openTexts(file, stdin);
@@ -82,6 +81,14 @@ export async function warmCache({
     process.off('SIGINT', interrupt);
     await app.close();
   }
+}
+
+function unreachable({ redisUrls, cacheDir }: Config): string {
+  const folder = 'EMBEDQL_CACHE_DIR cannot be used; check the folder, and stop the server that has it.';
+  if (redisUrls.length === 0) return folder;
+  return cacheDir === undefined
+    ? 'Redis cannot be reached; check REDIS_URL.'
+    : `Redis cannot be reached, or ${folder}`;
 }
 
 interface WarmHooks {

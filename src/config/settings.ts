@@ -79,6 +79,16 @@ export const variables = {
     'Size of the memory tier; the least recently used entry goes first. Its hits, as text for answers, take up to as ' +
       'much again.',
   ],
+  cacheDir: [
+    'EMBEDQL_CACHE_DIR',
+    anyText('a folder', undefined, '/var/lib/embedql/cache'),
+    'A folder on a local disk that outlives the process: a restart pays for no text again. Between memory and Redis; one process writes to it, others go without meanwhile. Nothing in it is a text. See [the disk cache](#the-disk-cache).',
+  ],
+  diskCacheMb: [
+    'EMBEDQL_DISK_CACHE_MB',
+    wholeNumber(1_024, 'megabytes', 1, 1_000_000),
+    'Size of the folder; the oldest entries go first, unless they are in use.',
+  ],
   batchWindowMs: [
     'EMBEDQL_BATCH_WINDOW_MS',
     wholeNumber(2, 'milliseconds', 0, 60_000),

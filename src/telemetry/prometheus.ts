@@ -45,7 +45,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
     this.#embeddings = new Counter({
       name: 'embedql_embeddings_total',
-      help: 'Embeddings by where they came from: provider, memory or redis.',
+      help: 'Embeddings by where they came from: provider, memory, disk or redis.',
       labelNames: ['model', 'source'],
       registers,
     });

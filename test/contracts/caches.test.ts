@@ -1,15 +1,58 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { headerBytes } from '../../src/cache/codec.ts';
+import { DiskTier } from '../../src/cache/disk/disk-tier.ts';
 import { MemoryCache } from '../../src/cache/memory.ts';
 import { forServing, linkRedis } from '../../src/cache/redis/connect.ts';
 import { RedisTier } from '../../src/cache/redis/redis-tier.ts';
 import { TieredCache } from '../../src/cache/tiers.ts';
 import type { Cache } from '../../src/core/cache.ts';
 import { silentLog } from '../../src/core/surroundings.ts';
+import type { CacheSettings } from '../../src/testing/cache.ts';
 import { type CacheContract, testCache } from '../../src/testing.ts';
 import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
 
 for (const { name, run } of testCache({ name: 'memory', open: (settings) => new MemoryCache(settings) }))
   test(name, run);
+
+describe('over a disk', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(path.join(tmpdir(), 'disk-'));
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  const open = async (memoryBytes: number, { maxBytes, ttlSeconds }: CacheSettings) => {
+    const events = { cacheError: () => {} };
+    const disk = new DiskTier({ dir, maxBytes, ttlSeconds, waitMs: 5_000, events, log: silentLog });
+    await disk.ready(5_000);
+    return new TieredCache({ memory: new MemoryCache({ maxBytes: memoryBytes, ttlSeconds }), disk });
+  };
+  /** Flips a bit of the value, wherever it lies. */
+  const damage = async (key: string) => {
+    const digest = Buffer.from(key.slice(-64), 'hex');
+    for (const file of await readdir(path.join(dir, 'vectors'))) {
+      const bytes = await readFile(path.join(dir, 'vectors', file));
+      const at = bytes.indexOf(digest);
+      if (at === -1) continue;
+      bytes[at + digest.length + headerBytes + 3]! ^= 1;
+      await writeFile(path.join(dir, 'vectors', file), bytes);
+    }
+  };
+  const caches: CacheContract[] = [
+    {
+      name: 'memory and disk',
+      open: (settings) => open(settings.maxBytes, settings),
+      bounded: false,
+      damage,
+    },
+    // A memory in which nothing has room, so that all is read from the disk.
+    { name: 'disk', open: (settings) => open(1, settings), damage },
+  ];
+  for (const contract of caches) for (const { name, run } of testCache(contract)) test(name, run);
+});
 
 describe.skipIf(!hasRedisServer)('over Redis', () => {
   let redis: RedisServer;
@@ -27,7 +70,7 @@ describe.skipIf(!hasRedisServer)('over Redis', () => {
       log: silentLog,
     });
     await tier.ready(5_000);
-    return new TieredCache(new MemoryCache({ maxBytes: memoryBytes, ttlSeconds }), tier);
+    return new TieredCache({ memory: new MemoryCache({ maxBytes: memoryBytes, ttlSeconds }), redis: tier });
   };
   const damage = async (key: string) => {
     const value = (await redis.client.getBuffer(key))!;

@@ -349,7 +349,15 @@ describe('the built package, by its name', () => {
       console.log(JSON.stringify({ names, packages: await heavy() }));`)) as Record<string, string[]>;
     expect(names).toEqual(
       expect.arrayContaining([
-        ...['createEmbedder', 'openai', 'openaiCompatible', 'local', 'memoryCache', 'redisCache'],
+        ...[
+          'createEmbedder',
+          'openai',
+          'openaiCompatible',
+          'local',
+          'memoryCache',
+          'diskCache',
+          'redisCache',
+        ],
         'EmbedQLError',
       ]),
     );

@@ -131,7 +131,7 @@ export type ErrorCount = {
 /** The status and the configuration of the server. */
 export type Health = {
   __typename?: 'Health';
-  /** `redis`, `memory` (also while Redis is unreachable) or `none`. */
+  /** `redis`, `memory` (also with a disk cache, and while Redis is unreachable) or `none`. */
   cacheBackend: Scalars['String']['output'];
   /** Whether the server caches embeddings. */
   cachingEnabled: Scalars['Boolean']['output'];
@@ -141,7 +141,7 @@ export type Health = {
   modelsLoaded: Array<Scalars['String']['output']>;
   /** Always `embedql`. */
   service: Scalars['String']['output'];
-  /** DEGRADED if Redis is configured but unreachable, or if the default model is unavailable; else OK. */
+  /** DEGRADED if Redis or the disk cache is configured but cannot be used, or if the default model is unavailable; else OK. */
   status: HealthStatus;
   /** The version of EmbedQL. */
   version: Scalars['String']['output'];
@@ -195,6 +195,8 @@ export type Metrics = {
   coalescedTexts: Scalars['Int']['output'];
   /** USD that the cache saved. */
   costSavedUsd: Scalars['Float']['output'];
+  /** Cache hits from the disk. */
+  diskHits: Scalars['Int']['output'];
   /** Failed fields, and entries of lists, by error code; the most frequent first. */
   errors: Array<ErrorCount>;
   /** Operations whose answer had `errors`. */
@@ -207,7 +209,7 @@ export type Metrics = {
   providerCalls: Scalars['Int']['output'];
   /** Texts that are waiting for a provider call. */
   queueDepth: Scalars['Int']['output'];
-  /** Cache hits from Redis; the others came from memory. */
+  /** Cache hits from Redis. */
   redisHits: Scalars['Int']['output'];
   /** The time of the start or the last reset (ISO 8601, UTC). */
   since: Scalars['String']['output'];
@@ -265,11 +267,13 @@ export type ModelMetrics = {
   coalescedTexts: Scalars['Int']['output'];
   /** USD that the cache saved. */
   costSavedUsd: Scalars['Float']['output'];
+  /** Cache hits from the disk. */
+  diskHits: Scalars['Int']['output'];
   /** The name of the model. */
   model: Scalars['String']['output'];
   /** Calls to providers, including retries and failed calls. */
   providerCalls: Scalars['Int']['output'];
-  /** Cache hits from Redis; the others came from memory. */
+  /** Cache hits from Redis. */
   redisHits: Scalars['Int']['output'];
   /** USD charged by providers. */
   totalCostUsd: Scalars['Float']['output'];

@@ -1,23 +1,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import { keyPattern, parseKey } from '../../core/cache.ts';
+import { IdentityTally, isIdentityOf, type Maintenance } from '../maintenance.ts';
 import { forMaintenance, linkRedis } from './connect.ts';
-
-/** What lies in Redis of one model identity. */
-export interface IdentityStats {
-  identity: string;
-  documents: number;
-  queries: number;
-  /** Bytes of the values, without what Redis needs for itself. */
-  bytes: number;
-}
-
-/** A connection for looking after the cache, as opposed to serving from it. */
-export interface Maintenance {
-  stats(model?: string): Promise<IdentityStats[]>;
-  /** Removes what a model has, or all there is. @returns how many entries. */
-  clear(model?: string): Promise<number>;
-  close(): void;
-}
 
 /** Keys that one step of a scan looks at. */
 const scanCount = 1_000;
@@ -54,20 +38,17 @@ export function openMaintenance(urls: readonly string[]): Maintenance {
 
   return {
     async stats(model) {
-      const byIdentity = new Map<string, IdentityStats>();
+      const tally = new IdentityTally();
       for await (const { node, keys } of scan(model)) {
         const pipeline = node.pipeline();
         for (const key of keys) pipeline.strlen(key);
         const lengths = (await pipeline.exec())!;
         for (const [i, key] of keys.entries()) {
           const { identity, kind } = parseKey(key)!;
-          const stats = byIdentity.get(identity) ?? { identity, documents: 0, queries: 0, bytes: 0 };
-          stats[kind === 'doc' ? 'documents' : 'queries'] += 1;
-          stats.bytes += Number(lengths[i]![1] ?? 0);
-          byIdentity.set(identity, stats);
+          tally.add(identity, kind, Number(lengths[i]![1] ?? 0));
         }
       }
-      return [...byIdentity.values()].sort((a, b) => a.identity.localeCompare(b.identity));
+      return tally.result();
     },
     async clear(model) {
       let removed = 0;
@@ -84,9 +65,4 @@ export function openMaintenance(urls: readonly string[]): Maintenance {
     },
     close: () => link.close(),
   };
-}
-
-/** A local model's identities carry its weights behind an `@`. */
-function isIdentityOf(identity: string, model: string): boolean {
-  return identity === model || identity.startsWith(`${model}@`);
 }

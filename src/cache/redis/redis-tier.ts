@@ -3,9 +3,9 @@ import { type Clock, sleep, systemClock, type Timer } from '../../core/clock.ts'
 import type { CacheEvents } from '../../core/events.ts';
 import type { Log } from '../../core/surroundings.ts';
 import { decodeVector, encodeVector, type StoredVector } from '../codec.ts';
+import { errorWord, timedOut, withTimeout } from '../wait.ts';
 import { type ClaimedValue, type RedisCommands, redisCommands } from './commands.ts';
 import type { RedisLink } from './connect.ts';
-import { errorWord, timedOut, withTimeout } from './util.ts';
 
 export interface RedisTierOptions {
   /** Seconds that an entry lives; 0 means for ever. */

@@ -1,5 +1,5 @@
+import { timedOut, withTimeout } from '../wait.ts';
 import type { RedisLink } from './connect.ts';
-import { timedOut, withTimeout } from './util.ts';
 
 /** Milliseconds that a request may wait for a document. Who gets none sends it again. */
 export const documentWaitMs = 30;

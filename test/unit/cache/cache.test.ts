@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { decodeVector, encodeVector, headerBytes } from '../../../src/cache/codec.ts';
 import { MemoryCache } from '../../../src/cache/memory.ts';
 import { noCache } from '../../../src/cache/none.ts';
-import { timedOut, withTimeout } from '../../../src/cache/redis/util.ts';
+import { timedOut, withTimeout } from '../../../src/cache/wait.ts';
 
 const value = (numbers: number) => ({
   vector: new Float32Array(numbers).fill(1),

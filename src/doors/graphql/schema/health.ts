@@ -20,7 +20,7 @@ export function addHealth(builder: Builder): void {
       status: t.field({
         type: HealthStatus,
         description:
-          'DEGRADED if Redis is configured but unreachable, or if the default model is unavailable; else OK.',
+          'DEGRADED if Redis or the disk cache is configured but cannot be used, or if the default model is unavailable; else OK.',
         resolve: ({ cache, catalogue }) =>
           cache.degraded || !catalogue.defaultModel.status().available ? 'DEGRADED' : 'OK',
       }),
@@ -35,7 +35,7 @@ export function addHealth(builder: Builder): void {
         resolve: ({ cache }) => cache.backend !== 'none',
       }),
       cacheBackend: t.string({
-        description: '`redis`, `memory` (also while Redis is unreachable) or `none`.',
+        description: '`redis`, `memory` (also with a disk cache, and while Redis is unreachable) or `none`.',
         resolve: ({ cache }) => cache.backend,
       }),
       modelsLoaded: t.stringList({

@@ -168,8 +168,12 @@ function figureFields<Source extends Figures>(t: FieldBuilder<Source>) {
       resolve: ({ cacheHits }) => toInt(cacheHits),
     }),
     redisHits: t.int({
-      description: 'Cache hits from Redis; the others came from memory.',
+      description: 'Cache hits from Redis.',
       resolve: ({ hitsByTier }) => toInt(hitsByTier.get('redis') ?? 0),
+    }),
+    diskHits: t.int({
+      description: 'Cache hits from the disk.',
+      resolve: ({ hitsByTier }) => toInt(hitsByTier.get('disk') ?? 0),
     }),
     cacheMisses: t.int({
       description: 'Texts not found in the cache and computed.',

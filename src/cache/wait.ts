@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../core/clock.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
 
 /** What is wrong, in the system's word or Redis' own; undefined where neither has one. No addresses, no credentials. */
 export function errorWord(error: unknown): string | undefined {
