@@ -10,6 +10,9 @@ import { createProgress } from './progress.ts';
 export async function serve(env: Environment, log: Logger): Promise<number> {
   const server = await createServer({ env, log, progress: createProgress(log) });
   const stopped = stopSignal(log);
+  // A file may grow no further (`ulimit -f`): whoever writes it gets an error. Without a listener here signal-exit, which comes
+  // with proper-lockfile, ends the process.
+  if (process.platform !== 'win32') process.on('SIGXFSZ', () => {});
   const address = await Promise.race([server.listen(), stopped]);
   // Told to stop while weights were still being fetched.
   if (typeof address === 'number') return address;
