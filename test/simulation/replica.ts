@@ -45,7 +45,7 @@ export class Replica {
         { ttlSeconds: 0, waitMs, events: { cacheError: () => {} }, log: silentLog, clock: process },
         commands,
       );
-    const cache = this.#tier ? new TieredCache(memory, this.#tier) : memory;
+    const cache = this.#tier ? new TieredCache({ memory, redis: this.#tier }) : memory;
     this.embedder = new Embedder({
       catalogue: new Catalogue(this.models, this.models[0]!.spec.name),
       cache: watched(cache, { process, ledger, idOf, shared: this.#tier !== undefined }),

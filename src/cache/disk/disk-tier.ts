@@ -122,15 +122,15 @@ export class DiskTier {
     keys: readonly string[],
     found: Array<StoredVector | undefined>,
   ): Promise<void> {
-    const wanted = keys.map((key, i) => (found[i] ? undefined : splitKey(key)));
-    const places = wanted.map((key) => key && store.find(key));
+    const asked = keys.map((key, i) => (found[i] ? undefined : splitKey(key)));
+    const places = asked.map((key) => key && store.find(key));
     const reads = planReads(places).map((group) =>
       this.#reads.use(async () => {
-        const entries = await store.read(group, places, (member) => wanted[member]!);
+        const entries = await store.read(group, places, (member) => asked[member]!);
         for (const [n, member] of group.members.entries()) {
           const entry = entries[n]!;
           if (entry !== 'damaged') found[member] = entry;
-          else this.#damaged(store, wanted[member]!, places[member]!);
+          else this.#damaged(store, asked[member]!, places[member]!);
         }
       }),
     );

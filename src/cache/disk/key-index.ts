@@ -192,7 +192,7 @@ class Table {
     return this.#words[at + sizeAt] === 0;
   }
 
-  /** The slot that a key wants first. */
+  /** The slot that a key goes to first. */
   #home(at: number, words = this.#words): number {
     return (words[at + 1]! & this.#mask) * slotWords;
   }

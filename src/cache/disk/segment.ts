@@ -36,7 +36,7 @@ export interface Loaded {
 }
 
 /** Entries that are loaded before other work gets its turn. */
-const loadStep = 4_096;
+const loadStep = 1_024;
 
 const vectorsSuffix = '.vectors';
 const listingSuffix = '.index';
