@@ -23,7 +23,13 @@ export async function cacheStats(model: string | undefined, config: Config): Pro
     rows.push(...found.map((stats) => [...describe(stats), name]));
   });
   if (rows.length === 0) return 'There is nothing in the cache.\n';
-  return table(['MODEL', 'DOCUMENTS', 'QUERIES', 'VALUES', 'IN'], rows);
+  const columns = ['MODEL', 'DOCUMENTS', 'QUERIES', 'VALUES', 'IN'];
+  // Where there is only one place, nobody asks which.
+  const shown = config.cacheDir === undefined || config.redisUrls.length === 0 ? 4 : 5;
+  return table(
+    columns.slice(0, shown),
+    rows.map((row) => row.slice(0, shown)),
+  );
 }
 
 function describe({ identity, documents, queries, bytes }: IdentityStats): string[] {

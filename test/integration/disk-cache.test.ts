@@ -255,7 +255,7 @@ describe('embedql cache', () => {
     await sleep(200);
     if (how === 'stopped') await stop(server);
     expect((await cli('cache', 'stats')).stdout).toMatch(
-      /MODEL +DOCUMENTS +QUERIES +VALUES +IN\n *text-embedding-3-large +1 +0 +0.0 MB +disk\n *text-embedding-3-small +1 +0 +0.0 MB +disk\n/,
+      /MODEL +DOCUMENTS +QUERIES +VALUES\ntext-embedding-3-large +1 +0 +0.0 MB\ntext-embedding-3-small +1 +0 +0.0 MB\n/,
     );
     expect(await cli('cache', 'clear', '--model', 'text-embedding-3-small')).toMatchObject({
       code: 0,
@@ -267,6 +267,22 @@ describe('embedql cache', () => {
     provider.forget();
     await server.graphql(both);
     expect(provider.calls.map(({ model }) => model)).toEqual(['text-embedding-3-small']);
+  });
+
+  test.skipIf(!hasRedisServer)('says where, if there are a folder and a Redis', async () => {
+    const redis = await startRedis();
+    try {
+      const server = await start({ REDIS_URL: redis.url });
+      await server.graphql(both);
+      await expect.poll(() => redis.client.dbsize()).toBe(2);
+      await stop(server);
+      const env = { EMBEDQL_CACHE_DIR: dir, REDIS_URL: redis.url };
+      const { stdout } = await runEmbedQL(['cache', 'stats', '--model', 'text-embedding-3-small'], env)
+        .finished;
+      expect(stdout).toMatch(/VALUES +IN\ntext-embedding-3-small .*disk\ntext-embedding-3-small .*Redis\n$/);
+    } finally {
+      await redis.stop();
+    }
   });
 
   test('says which folder cannot be used', async () => {
