@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { badUserInput, EmbedQLError } from '../core/errors.ts';
+import { hasMoreInside } from './json-size.ts';
 import type { RequestBuffer } from './memory.ts';
 import { HttpError } from './respond.ts';
 import type { MountedRequest } from './route.ts';
@@ -20,7 +21,8 @@ const unpackers: Readonly<Record<string, () => Readable & NodeJS.WritableStream>
 /**
  * Reads a body of JSON, of at most `limit` bytes once it is unpacked. One that a parser in front of us has read is taken from
  * `request.body`: as a value, as text or as bytes.
- * @throws HttpError 400, 413 or 415, BrokenOff, EmbedQLError OVERLOADED where there is no room for it
+ * @throws HttpError 400, 413 or 415, BrokenOff, EmbedQLError OVERLOADED where there is no room for it,
+ *   COST_LIMIT_EXCEEDED where it would take too long to read
  */
 export async function readJson(
   request: MountedRequest,
@@ -29,13 +31,13 @@ export async function readJson(
 ): Promise<unknown> {
   // Some parsers put an empty object there for a body that they leave alone.
   if (!request.readableDidRead && !request.readableEnded)
-    return parseJson(await readBody(request, limit, buffer));
+    return parseJson(await readBody(request, limit, buffer), limit);
   const { body } = request;
   if (body === undefined) throw bodyLost();
   const bytes = sizeOf(body, request);
   if (bytes > limit) throw tooLarge();
   buffer.take(bytes);
-  return isRaw(body) ? parseJson(body) : body;
+  return isRaw(body) ? parseJson(body, limit) : body;
 }
 
 function isRaw(body: unknown): body is string | Uint8Array {
@@ -55,9 +57,15 @@ function sizeOf(body: unknown, { headers }: IncomingMessage): number {
   }
 }
 
-function parseJson(body: string | Uint8Array): unknown {
+/** Of a body of the largest size, bytes for each list or object: fewer than a text has with its braces. */
+const bytesOfEach = 64;
+/** A smaller body is read in no time, whatever is in it. */
+const smallBody = 262_144;
+
+function parseJson(body: string | Uint8Array, limit: number): unknown {
   const text =
     typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.length).toString();
+  if (text.length > smallBody && hasMoreInside(text, limit / bytesOfEach)) throw tooManyInside();
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
@@ -67,6 +75,14 @@ function parseJson(body: string | Uint8Array): unknown {
 
 function notJson(): HttpError {
   return new HttpError(400, badUserInput('The body is not JSON.'));
+}
+
+function tooManyInside(): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    'The body has more lists and objects than a body of the largest size may have; split it, or raise maxBodyBytes.',
+    { hint: 'maxBodyBytes' },
+  );
 }
 
 function tooLarge(): HttpError {

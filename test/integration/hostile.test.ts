@@ -90,3 +90,21 @@ test('one long text under hundreds of names is refused by its length, before any
   expect(Object.keys(data)).toHaveLength(500);
   expect(provider.calls).toHaveLength(1);
 }, 60_000);
+
+test.each([
+  [
+    '/graphql',
+    `{"query":"{ __typename }","variables":{"a":${'['.repeat(300_000)}${']'.repeat(300_000)}}}`,
+    'COST_LIMIT_EXCEEDED',
+  ],
+  ['/v1/embeddings', JSON.stringify({ input: new Array(300_000).fill([1]) }), 'cost_limit_exceeded'],
+])('lists in lists are refused before they are read, at %s', async (path, body, code) => {
+  const response = await fetch(server.url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  const answer = await response.text();
+  expect(answer).toContain(code);
+  expect(answer).toContain('EMBEDQL_MAX_BODY_BYTES');
+});
