@@ -43,6 +43,10 @@ export class MemoryCache implements Cache {
     return this.#entries.has(key);
   }
 
+  unusable(key: string): void {
+    this.#entries.delete(key);
+  }
+
   async getMany(keys: readonly string[]): Promise<Array<CacheHit | undefined>> {
     return keys.map((key) => this.peek(key));
   }

@@ -82,6 +82,12 @@ export class TieredCache implements Cache {
     return { ...value, tier };
   }
 
+  unusable(key: string, tier: string): void {
+    this.#memory.unusable(key);
+    if (tier === 'disk') this.#disk?.unusable();
+    if (tier === 'redis') this.#redis?.unusable();
+  }
+
   release(keys: readonly string[]): void {
     this.#redis?.release(keys);
   }

@@ -45,6 +45,11 @@ export interface Cache {
   claimMany?(keys: readonly string[], waitMs: number): Promise<Claimed[]>;
   /** Gives claims back whose values were not computed. Returns at once. */
   release?(keys: readonly string[]): void;
+  /**
+   * Told of a hit that the model cannot use, for it has another dimension: it counts as a fault and is not kept at hand. The
+   * text is computed again. Returns at once. @param tier which part had it, as in the hit
+   */
+  unusable?(key: string, tier: string): void;
   /** Keeps vectors, in one round trip, and ends the claims on them. Returns at once; nobody waits for the writing. */
   setMany(entries: ReadonlyArray<readonly [key: string, value: CachedVector]>): void;
   /** Resolves once what was to be kept has been written, or has been given up. */

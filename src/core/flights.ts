@@ -119,7 +119,7 @@ export class Flights {
       const request = requests[i]!;
       const kind = this.#oneKind ? 'doc' : request.kind;
       const key = cacheKey(identity, kind, request.text);
-      const hit = request.useCache ? this.#usable(cache.peek(key)) : undefined;
+      const hit = request.useCache ? this.#usable(key, cache.peek(key)) : undefined;
       if (hit) {
         outcomes[i] = this.#answer(hit, request, hits);
         left -= 1;
@@ -271,7 +271,7 @@ export class Flights {
     const hits = new HitCounts();
     for (const [i, flight] of flights.entries()) {
       const claimed = found[i];
-      const hit = typeof claimed === 'object' ? this.#usable(claimed) : undefined;
+      const hit = typeof claimed === 'object' ? this.#usable(flight.key, claimed) : undefined;
       if (hit) {
         const { texts, tokens } = flight.found(hit);
         hits.add(hit.tier, texts, tokens);
@@ -415,8 +415,11 @@ export class Flights {
     this.#options.cache.release?.([flight.key]);
   }
 
-  #usable(hit: CacheHit | undefined): CacheHit | undefined {
-    return hit?.vector.length === this.#model.spec.dimension ? hit : undefined;
+  /** A hit that fits the model. The cache is told of one that does not. */
+  #usable(key: string, hit: CacheHit | undefined): CacheHit | undefined {
+    if (!hit || hit.vector.length === this.#model.spec.dimension) return hit;
+    this.#options.cache.unusable?.(key, hit.tier);
+    return undefined;
   }
 
   #answer(hit: CacheHit, { truncate }: TextRequest, hits: HitCounts): Outcome {

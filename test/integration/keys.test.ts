@@ -150,6 +150,30 @@ describe('EMBEDQL_KEY_LIMITS', () => {
     await server.stop();
   });
 
+  test.skipIf(!hasRedisServer)('nor do requests to several replicas that share the budget', async () => {
+    provider.delayMs = 50;
+    const redis = await startRedis();
+    // A text of two tokens costs 4e-8 USD.
+    const env = {
+      ...provider.env,
+      ...keys,
+      REDIS_URL: redis.url,
+      EMBEDQL_KEY_LIMITS: '*:0.00000005usd/day',
+    };
+    const replicas = [await startEmbedQL(env), await startEmbedQL(env)] as const;
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => embed(replicas[i % 2]!, 'web-key', [`q${i}`])),
+    );
+    const failures = answers.flatMap(({ data }) => data.embedBatch.failures);
+    expect(failures).toHaveLength(99);
+    expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['RATE_LIMITED']));
+    expect(provider.calls.flatMap(({ input }) => input)).toHaveLength(1);
+    // Another key has its own.
+    expect((await embed(replicas[1], 'batch-key', ['q0'])).data.embedBatch.totalEmbeddings).toBe(1);
+    await Promise.all(replicas.map((replica) => replica.stop()));
+    await redis.stop();
+  });
+
   test('who breaks off pays all the same', async () => {
     provider.delayMs = 200;
     const server = await startEmbedQL({

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { countTokens } from 'gpt-tokenizer/encoding/cl100k_base';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { headerBytes } from '../../src/cache/codec.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
-import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
+import { type ProviderServer, sendJson, startProvider, vectorOf } from '../support/provider-server.ts';
 import { hasRedisServer, type RedisServer, startRedis, startSlowProxy } from '../support/redis-server.ts';
 import { decode } from '../support/vectors.ts';
 
@@ -179,7 +180,7 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     expect((await ask(third, asked)).cachedCount).toBe(8);
   });
 
-  test('a vector of another dimension under our key is a miss', async () => {
+  test('a vector of another dimension under our key is a miss, counted once', async () => {
     const { encodeVector } = await import('../../src/cache/codec.ts');
     const server = await start();
     const asked = many(1);
@@ -190,7 +191,30 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
       key!,
       encodeVector({ vector: new Float32Array(3), tokens: 1, truncated: false, writtenAt: 0 }),
     );
-    expect((await ask(await start(), asked)).cachedCount).toBe(0);
+    const reader = await start();
+    expect((await ask(reader, asked)).cachedCount).toBe(0);
+    expect(await cacheErrors(reader, 'decode')).toBe(1);
+    // What was computed has taken its place, here and in Redis.
+    expect((await ask(reader, asked)).cachedCount).toBe(1);
+    expect(await cacheErrors(reader, 'decode')).toBe(1);
+    await until(async () => (await redis.client.strlen(key!)) === 4 * 1_536 + headerBytes);
+  });
+
+  test('a usage beyond 32 bits ends no process: the tokens are counted here, and are so in Redis', async () => {
+    const server = await start();
+    provider.misbehave = ({ input }, response) => {
+      const data = input.map((text, index) => ({ index, embedding: Array.from(vectorOf(text)) }));
+      sendJson(response, 200, { data, usage: { prompt_tokens: 5e9, total_tokens: 5e9 } });
+      return true;
+    };
+    const [text] = many(1) as [string];
+    const embed = 'mutation($text: String!) { embed(text: $text) { tokens cached } }';
+    const counted = countTokens(text);
+    const first = await server.graphql(embed, { text });
+    expect(first.data.embed).toEqual({ tokens: counted, cached: false });
+    await inRedis(1);
+    const second = await (await start()).graphql(embed, { text });
+    expect(second.data.embed).toEqual({ tokens: counted, cached: true });
   });
 
   test('two replicas that get the same cold texts at the same moment pay once', async () => {

@@ -116,6 +116,11 @@ export class DiskTier {
     return [...found];
   }
 
+  /** An entry that checked out was none of the model's. What is computed takes its place. */
+  unusable(): void {
+    this.#options.events.cacheError('decode');
+  }
+
   /** Never rejects. */
   async #read(
     store: DiskStore,

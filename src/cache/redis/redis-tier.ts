@@ -127,6 +127,11 @@ export class RedisTier {
     return values.map((value) => value ?? undefined);
   }
 
+  /** A value that checked out was none of the model's. What is computed takes its place. */
+  unusable(): void {
+    this.#options.events.cacheError('decode');
+  }
+
   /** Gives leases back whose texts were not computed. Returns at once. */
   release(keys: readonly string[]): void {
     const held = keys.filter((key) => this.#leases.delete(key));

@@ -58,6 +58,13 @@ describe('the memory tier', () => {
     expect(cache.peek('key 49')).toBeDefined();
   });
 
+  test('lets go of what the model cannot use', () => {
+    const cache = new MemoryCache({ maxBytes: 10_000, ttlSeconds: 0 });
+    cache.setMany([['key', value(3)]]);
+    cache.unusable('key');
+    expect(cache.peek('key')).toBeUndefined();
+  });
+
   test('does not keep what another tier had for longer than it would have lived there', async () => {
     const cache = new MemoryCache({ maxBytes: 1_000_000, ttlSeconds: 100 });
     const now = Math.floor(Date.now() / 1000);
