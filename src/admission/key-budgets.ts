@@ -7,7 +7,7 @@ import {
 import { EmbedQLError } from '../core/errors.ts';
 import type { Payer, Reservation } from '../core/request.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
-import { type MoneyHold, type MoneyStore, memoryMoney, nanosPerUsd } from './money.ts';
+import { type MoneyStore, memoryMoney, nanosPerUsd } from './money.ts';
 import { redisMoney, type SharedRedis } from './redis-money.ts';
 
 /** Told of what a key was charged. */
@@ -60,14 +60,13 @@ interface Asked {
 export class KeyBudgets {
   readonly #options: KeyBudgetsOptions;
   readonly #limiters = new Map<string, Limiters>();
-  readonly #memory = memoryMoney();
-  readonly #shared: MoneyStore | undefined;
+  readonly #money: MoneyStore;
   /** By key. */
   readonly #asked = new Map<string, Asked[]>();
 
   constructor(options: KeyBudgetsOptions) {
     this.#options = options;
-    this.#shared = options.redis && redisMoney(options.redis, options.holdMs);
+    this.#money = options.redis ? redisMoney(options.redis, options.holdMs) : memoryMoney();
   }
 
   /** Whether the number of texts of a key is limited. */
@@ -146,12 +145,13 @@ export class KeyBudgets {
   /** Never rejects: each request gets its answer. */
   async #hold(key: string, usdPerDay: number, asked: readonly Asked[]): Promise<void> {
     try {
-      const hold = await this.#holdSomewhere(key, usdPerDay * nanosPerUsd, asked);
+      const amounts = asked.map(({ nanos }) => nanos);
+      const hold = await this.#money.hold({ key, day: today(), limit: usdPerDay * nanosPerUsd, amounts });
       const refusal = new SpentError(
         `The key ${key} has spent its ${usdPerDay} USD for the day, or what is left is less than this can cost; what is cached it still gets.`,
       );
       for (const [i, { nanos, resolve, reject }] of asked.entries()) {
-        if (i >= hold.granted) reject(refusal);
+        if (!hold.granted[i]) reject(refusal);
         else
           resolve({
             settle: (usd) => hold.settle(nanos, Math.round(usd * nanosPerUsd)),
@@ -161,16 +161,6 @@ export class KeyBudgets {
     } catch (error) {
       for (const { reject } of asked) reject(error);
     }
-  }
-
-  async #holdSomewhere(key: string, limit: number, asked: readonly Asked[]): Promise<MoneyHold> {
-    const request = { key, day: today(), limit, amounts: asked.map(({ nanos }) => nanos) };
-    try {
-      if (this.#shared) return await this.#shared.hold(request);
-    } catch {
-      // Away, which the cache has told: this process counts for itself until it is back.
-    }
-    return this.#memory.hold(request);
   }
 
   #limitOf(key: string): KeyLimit | undefined {

@@ -14,8 +14,8 @@ export interface MoneyRequest {
 
 /** Amounts that were set aside together. */
 export interface MoneyHold {
-  /** How many of the amounts fit, counted from the first. */
-  readonly granted: number;
+  /** Whether each of the amounts fits. */
+  readonly granted: readonly boolean[];
   /** Takes back what was set aside and books what was spent. Returns at once. */
   settle(reserved: number, spent: number): void;
 }
@@ -42,8 +42,8 @@ export function memoryMoney(): MoneyStore {
         account = { day, held: 0, spent: 0 };
         accounts.set(key, account);
       }
-      const { sum, granted } = fitting(amounts, limit - account.held - account.spent);
-      account.held += sum;
+      const granted = fitting(amounts, limit - account.held - account.spent);
+      for (const [i, amount] of amounts.entries()) if (granted[i]) account.held += amount;
       const booked = account;
       return {
         granted,
@@ -56,14 +56,12 @@ export function memoryMoney(): MoneyStore {
   };
 }
 
-/** How many amounts fit into what is left, and what they come to. */
-function fitting(amounts: readonly number[], left: number): { granted: number; sum: number } {
-  let sum = 0;
-  let granted = 0;
-  for (const amount of amounts) {
-    if (sum + amount > left) break;
-    sum += amount;
-    granted += 1;
-  }
-  return { granted, sum };
+/** Which amounts fit into what is left, one after the other: one that is too large does not keep out those after it. */
+export function fitting(amounts: readonly number[], left: number): boolean[] {
+  let rest = left;
+  return amounts.map((amount) => {
+    if (amount > rest) return false;
+    rest -= amount;
+    return true;
+  });
 }

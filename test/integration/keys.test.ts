@@ -220,4 +220,52 @@ describe('EMBEDQL_KEY_LIMITS', () => {
       await redis.stop();
     },
   );
+
+  test.skipIf(!hasRedisServer).each(['SIGSTOP', 'SIGKILL'] as const)(
+    'what is spent while Redis gets %s is spent here at once, and for all when it is back',
+    async (signal) => {
+      provider.delayMs = 500;
+      const redis = await startRedis();
+      const env = {
+        ...provider.env,
+        ...keys,
+        REDIS_URL: redis.url,
+        EMBEDQL_KEY_LIMITS: 'web:0.0000002usd/day',
+      };
+      const replicas = [await startEmbedQL(env), await startEmbedQL(env)] as const;
+      const code = async (server: TestServer, text: string) =>
+        (await embed(server, 'web-key', [text])).data.embedBatch.failures[0]?.code;
+      const backend = async (server: TestServer) =>
+        (await server.graphql('{ health { cacheBackend } }', {}, bearer('web-key'))).data.health.cacheBackend;
+      for (const replica of replicas) await expect.poll(() => backend(replica)).toBe('redis');
+      // Eight of the ten tokens that the day has.
+      const spending = code(replicas[0], 'a b c d e f g h');
+      await expect.poll(() => provider.calls.length).toBe(1);
+      redis.signal(signal);
+      expect(await spending).toBeUndefined();
+      expect(await code(replicas[0], 'i j k l')).toBe('RATE_LIMITED');
+      if (signal === 'SIGSTOP') redis.signal('SIGCONT');
+      else await redis.restart();
+      const books = `{embedql}:money:web:${new Date().toISOString().slice(0, 10)}`;
+      await expect.poll(() => redis.client.hget(books, 'spent'), { timeout: 10_000 }).toBe('160');
+      // Nothing stays set aside for what was asked while nobody answered.
+      await expect.poll(async () => Number(await redis.client.hget(books, 'held'))).toBe(0);
+      for (const replica of replicas) expect(await code(replica, 'm n o p')).toBe('RATE_LIMITED');
+      expect(provider.calls).toHaveLength(1);
+      await Promise.all(replicas.map((replica) => replica.stop()));
+      await redis.stop();
+    },
+  );
+
+  test('a text that costs too much keeps out no other of its batch', async () => {
+    const server = await startEmbedQL({
+      ...provider.env,
+      ...keys,
+      EMBEDQL_KEY_LIMITS: 'web:0.0000002usd/day',
+    });
+    const { data } = await embed(server, 'web-key', ['a', 'far too long '.repeat(20), 'b']);
+    expect(data.embedBatch.failures).toEqual([{ code: 'RATE_LIMITED' }]);
+    expect(provider.calls.map(({ input }) => input)).toEqual([['a', 'b']]);
+    await server.stop();
+  });
 });

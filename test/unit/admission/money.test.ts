@@ -9,20 +9,24 @@ describe('the books of one process', () => {
   test('set aside what fits, in order, and book what was spent', async () => {
     const money = memoryMoney();
     const hold = await money.hold({ ...request, amounts: [60, 40, 1] });
-    expect(hold.granted).toBe(2);
+    expect(hold.granted).toEqual([true, true, false]);
     hold.settle(60, 10);
-    expect((await money.hold({ ...request, amounts: [50, 1] })).granted).toBe(1);
+    // What is too large does not keep out what comes after it.
+    const small = await money.hold({ ...request, amounts: [51, 50] });
+    expect(small.granted).toEqual([false, true]);
+    small.settle(50, 0);
+    expect((await money.hold({ ...request, amounts: [50, 1] })).granted).toEqual([true, false]);
     hold.settle(40, 0);
-    expect((await money.hold({ ...request, amounts: [40, 1] })).granted).toBe(1);
+    expect((await money.hold({ ...request, amounts: [40, 1] })).granted).toEqual([true, false]);
   });
 
   test('begin anew each day; what is settled after midnight belongs to the day before', async () => {
     const money = memoryMoney();
     const late = await money.hold({ ...request, amounts: [100] });
     const next = { ...request, day: '2026-01-02' };
-    expect((await money.hold({ ...next, amounts: [100] })).granted).toBe(1);
+    expect((await money.hold({ ...next, amounts: [100] })).granted).toEqual([true]);
     late.settle(100, 100);
-    expect((await money.hold({ ...next, amounts: [1] })).granted).toBe(0);
+    expect((await money.hold({ ...next, amounts: [1] })).granted).toEqual([false]);
   });
 });
 
