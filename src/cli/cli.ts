@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ConfigError, readConfig, variableOf } from '../config/config.ts';
 import { describeError, EmbedQLError } from '../core/errors.ts';
+import { meant } from '../core/nearest.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { version } from '../version.ts';
@@ -39,8 +40,15 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
   program
     .command('serve', { isDefault: true })
     .description('start the server (the default command)')
-    .action(async () => {
-      exitCode = await serve(env, createLog(readConfig(env).logLevel));
+    .option('--port <number>', 'where to listen, instead of PORT; 0 picks a free one')
+    .option('--host <address>', 'where to listen, instead of HOST')
+    .action(async ({ port, host }: { port?: string; host?: string }) => {
+      const settings = {
+        ...env,
+        ...(port !== undefined && { PORT: port }),
+        ...(host !== undefined && { HOST: host }),
+      };
+      exitCode = await serve(settings, createLog(readConfig(settings).logLevel));
     });
   program
     .command('models')
@@ -71,6 +79,7 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .requiredOption('--model <name>', 'the model, as `embedql models` lists it')
     .action(async ({ model }: { model: string }) => out(await clearCache(model, readConfig(env))));
   try {
+    refuseUnknownCommand(program, argv[0]);
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (isCommanderExit(error)) return error.exitCode;
@@ -79,6 +88,15 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     return 1;
   }
   return exitCode;
+}
+
+/** Commander would hand a mistyped command to the default one, as an argument that is too many. */
+function refuseUnknownCommand(program: Command, given: string | undefined): void {
+  const names = [...program.commands.map((command) => command.name()), 'help'];
+  if (given === undefined || given.startsWith('-') || names.includes(given)) return;
+  const name = meant(given, names);
+  const advice = name === undefined ? `The commands are ${names.join(', ')}.` : `Did you mean ${name}?`;
+  program.error(`error: there is no command ${given}. ${advice}`);
 }
 
 /** Commander throws where it would have ended the process: after --help, or for a command it does not know. */

@@ -37,7 +37,15 @@ describe('the embedql command', () => {
   });
 
   test('does not guess at what it does not know', async () => {
-    expect((await cli(['fly'])).code).not.toBe(0);
+    expect(await cli(['fly'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('serve, models, pull'),
+    });
+    const slips = { serv: 'serve', modles: 'models', cahce: 'cache' };
+    for (const [slip, command] of Object.entries(slips)) {
+      const err = `error: there is no command ${slip}. Did you mean ${command}?\n`;
+      expect(await cli([slip])).toEqual({ code: 1, out: '', err });
+    }
     expect((await cli(['serve', '--fast'])).err).toContain('unknown option');
   });
 
@@ -83,6 +91,20 @@ describe('the embedql command', () => {
 });
 
 describe('a server process', () => {
+  test('listens where --port and --host say, with and without the name of the command', async () => {
+    for (const command of [['serve'], []]) {
+      // The settings name an address that is not this machine's.
+      const running = runEmbedQL([...command, '--port', '0', '--host=127.0.0.1'], { HOST: '203.0.113.1' });
+      await running.printed(/listening; GraphiQL: http:\/\/127\.0\.0\.1:/);
+      running.process.kill('SIGTERM');
+      expect((await running.finished).code).toBe(0);
+    }
+    expect(await cli(['serve', '--port', '70000'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('PORT: expected a whole number'),
+    });
+  });
+
   test('says in one line that its port is taken', async () => {
     const provider = await startProvider();
     const { port } = new URL(provider.url);
