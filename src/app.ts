@@ -155,6 +155,7 @@ export async function createApp({
   const routes: Route[] = [
     {
       path: graphqlPath,
+      aliases: [`${graphqlPath}/`],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
       guarded: true,
       // Without GraphiQL the same request is a query.

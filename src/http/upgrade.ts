@@ -13,7 +13,7 @@ import { type ErrorShape, HttpError, sendRawError } from './respond.ts';
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
 
 export interface UpgradeOptions {
-  /** Where WebSockets are taken. */
+  /** Where WebSockets are taken, with a slash behind it as without. */
   path: string;
   /** What stands in front of every path. */
   basePath: string;
@@ -38,7 +38,7 @@ export function asksForWebSocket({ headers }: IncomingMessage): boolean {
 export function createUpgrade(options: UpgradeOptions): UpgradeListener {
   const { path, basePath, errors, corsOrigins } = options;
   return (request, socket, head) => {
-    if (placeOf(request, basePath)?.path !== path) return false;
+    if (placeOf(request, basePath)?.path.replace(/\/$/, '') !== path) return false;
     // Whoever has gone already need not be told.
     socket.on('error', () => socket.destroy());
     const refusal = asksForWebSocket(request)

@@ -358,6 +358,19 @@ describe('what the first mistakes are told', () => {
     );
   });
 
+  test('a slash behind the path is taken, for queries, lists and the page', async () => {
+    const url = `${server.url}/graphql/`;
+    const query = '{ health { status } }';
+    const data = { health: { status: 'OK' } };
+    expect(await (await fetch(`${url}?query=${encodeURIComponent(query)}`)).json()).toEqual({ data });
+    const headers = { 'content-type': 'application/json' };
+    const list = await fetch(url, { method: 'POST', headers, body: JSON.stringify([{ query }]) });
+    expect(await list.json()).toEqual([{ data }]);
+    const page = await fetch(url, { headers: { accept: 'text/html' } });
+    expect(await page.text()).toContain('<title>EmbedQL</title>');
+    expect((await fetch(`${url}/`)).status).toBe(404);
+  });
+
   test('an Accept header that is empty takes anything; one that nothing fits is told what there is', async () => {
     const query = '{ health { status } }';
     expect((await server.post({ query }, { headers: { accept: '' } })).status).toBe(200);

@@ -170,9 +170,9 @@ describe("one connection for all operations with graphql-sse's client", () => {
 });
 
 describe('WebSockets', () => {
-  const open = (connectionParams: Record<string, unknown> = { authorization }): Client =>
+  const open = (connectionParams: Record<string, unknown> = { authorization }, path = '/graphql'): Client =>
     createClient({
-      url: `${server.url.replace('http', 'ws')}/graphql`,
+      url: `${server.url.replace('http', 'ws')}${path}`,
       webSocketImpl: WebSocket,
       connectionParams,
       retryAttempts: 0,
@@ -213,6 +213,13 @@ describe('WebSockets', () => {
     expect(new Set(operationLines().map(({ requestId }) => requestId)).size).toBe(1);
     const page = await (await fetch(`${server.url}/metrics`, { headers: { authorization } })).text();
     expect(page).toContain('embedql_websocket_connections 1');
+    await client.dispose();
+  });
+
+  test('a slash behind the path is taken', async () => {
+    const client = open(undefined, '/graphql/');
+    for await (const result of client.iterate({ query: '{ health { status } }' }))
+      expect(result).toEqual({ data: { health: { status: 'OK' } } });
     await client.dispose();
   });
 
