@@ -161,12 +161,29 @@ describe("one connection for all operations with graphql-sse's client", () => {
     expect(reserved.status).toBe(201);
     const token = await reserved.text();
     expect((await call('GET', 'second', token)).status).toBe(404);
+    const early = await server.post(
+      { query: '{ health { status } }', extensions: { operationId: 'early' } },
+      { headers: { authorization, 'x-graphql-event-stream-token': token } },
+    );
+    expect([early.status, await early.text()]).toEqual([409, expect.stringContaining('open it with GET')]);
     const opened = await call('GET', 'secret', token);
     expect(opened.headers.get('content-type')).toContain('text/event-stream');
     expect((await call('GET', 'secret', token)).status).toBe(409);
     await opened.body!.cancel();
     expect((await call('DELETE', 'secret')).status).toBe(404);
   });
+});
+
+test('a stream whose results would take more memory than there is for clients is closed', async () => {
+  const small = await startEmbedQL({ ...provider.env, EMBEDQL_MAX_BUFFERED_MB: '1' });
+  const client = createSseClient({ url: `${small.url}/graphql`, singleConnection: true, retryAttempts: 0 });
+  const query = 'mutation Large($texts: [String!]!) { embedBatch(texts: $texts) { embeddings } }';
+  const ask = (n: number) => client.iterate({ query, variables: { texts: many(n, 'large') } }).next();
+  const { value } = await ask(2);
+  expect(value.data.embedBatch.embeddings).toHaveLength(2);
+  await expect(ask(300)).rejects.toThrow();
+  client.dispose();
+  await small.stop();
 });
 
 describe('WebSockets', () => {

@@ -20,9 +20,8 @@ interface Stream {
   /** The name of the key that reserved it; it is nobody else's. */
   readonly key: string;
   readonly operations: SocketOperations;
-  readonly opened: Promise<ServerResponse>;
-  readonly open: (response: ServerResponse) => void;
   readonly reserved: NodeJS.Timeout;
+  /** Once it is open. */
   response?: ServerResponse;
 }
 
@@ -54,16 +53,12 @@ export class SingleConnections {
   reserve(response: ServerResponse, caller: Caller): void {
     if (this.#streams.size >= maxStreams) throw tooManyStreams;
     const token = randomUUID();
-    let open: Stream['open'] = () => {};
-    const opened = new Promise<ServerResponse>((resolve) => {
-      open = resolve;
-    });
     const operations = new SocketOperations(this.#door, caller.headers, caller.requestId, caller, () =>
       this.#endIfIdle(stream),
     );
     operations.identity = { role: caller.role, key: caller.key };
     const reserved = setTimeout(() => this.#drop(token), reservedMs).unref();
-    const stream: Stream = { key: caller.key, operations, opened, open, reserved };
+    const stream: Stream = { key: caller.key, operations, reserved };
     this.#streams.set(token, stream);
     response.writeHead(201, { 'content-type': 'text/plain; charset=utf-8' }).end(token);
   }
@@ -83,13 +78,16 @@ export class SingleConnections {
       clearInterval(beat);
       this.#drop(token);
     });
-    stream.open(response);
     if (this.#door.services.stopping.aborted) this.#endIfIdle(stream);
   }
 
   /** Begins an operation, whose results come in the stream. @throws HttpError 400, 404, 409 */
   begin(token: string, params: GraphQLParams, response: ServerResponse, caller: Caller): void {
     const stream = this.#find(token, caller);
+    const { response: events } = stream;
+    // Results of a stream that nobody reads would lie here until it is given up.
+    if (!events)
+      throw new HttpError(409, badUserInput('This stream is not open yet; open it with GET first.'));
     const id = params.extensions?.['operationId'];
     if (typeof id !== 'string' || id === '')
       throw new HttpError(
@@ -98,8 +96,7 @@ export class SingleConnections {
       );
     if (stream.operations.has(id))
       throw new HttpError(409, badUserInput('An operation with this operationId is under way.'));
-    const running = this.#run(stream, id, params);
-    running.catch(() => stream.response?.destroy());
+    this.#run(stream.operations, events, id, { params, caller }).catch(() => events.destroy());
     response.writeHead(202).end();
   }
 
@@ -112,18 +109,26 @@ export class SingleConnections {
     response.writeHead(200).end();
   }
 
-  async #run({ operations, opened }: Stream, id: string, params: GraphQLParams): Promise<void> {
+  async #run(
+    operations: SocketOperations,
+    events: ServerResponse,
+    id: string,
+    { params, caller }: { params: GraphQLParams; caller: Caller },
+  ): Promise<void> {
     const outcome = await operations.begin(id, params);
-    const response = await opened;
-    const write = (event: string, data: object) =>
-      writeInTime(
-        response,
-        `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`,
-        this.#door.options.transferTimeoutMs,
-      );
+    const write = async (event: string, data: object) => {
+      const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+      const held = caller.hold();
+      try {
+        held.take(text.length);
+        await writeInTime(events, text, this.#door.options.transferTimeoutMs);
+      } finally {
+        held.end();
+      }
+    };
     for await (const result of each(outcome)) {
       // Whoever ended it waits for nothing more.
-      if (response.closed || (isStream(outcome) && !operations.has(id))) break;
+      if (events.closed || (isStream(outcome) && !operations.has(id))) break;
       await write('next', { id, payload: toSentResult(result) });
     }
     await write('complete', { id });

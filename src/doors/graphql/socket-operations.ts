@@ -34,6 +34,9 @@ export class SocketOperations {
   readonly #buffers: Pick<Buffers, 'hold'>;
   readonly #onEnd: () => void;
   readonly #running = new Map<string, Running>();
+  /** Those whose documents are still looked for. */
+  readonly #beginning = new Set<string>();
+  #clientGone = false;
 
   constructor(
     door: Door,
@@ -54,10 +57,10 @@ export class SocketOperations {
   }
 
   has(id: string): boolean {
-    return this.#running.has(id);
+    return this.#running.has(id) || this.#beginning.has(id);
   }
 
-  /** Runs an operation. @param id as the client calls it. @returns what a client sees of it */
+  /** Runs an operation. @param id as the client calls it; `has` says that it is free. @returns what a client sees of it */
   async begin(id: string, sent: object): Promise<Outcome> {
     const { engine, services } = this.#door;
     const buffer = this.#buffers.hold();
@@ -71,8 +74,10 @@ export class SocketOperations {
       allocate: (bytes) => Buffer.allocUnsafe(bytes),
       setHeader: () => {},
     };
-    const params = await this.#find(sent as GraphQLParams);
-    if (!params) return notPersisted;
+    this.#beginning.add(id);
+    const params = await this.#find(sent as GraphQLParams).finally(() => this.#beginning.delete(id));
+    // Where the client has gone meanwhile, nobody reads what is answered.
+    if (!params || this.#clientGone) return notPersisted;
     const record = services.operations.begin('graphql', caller);
     const finish = (result: ExecutionResult) => this.#door.finish(result, record);
     const refuse = (error: unknown) => {
@@ -117,6 +122,7 @@ export class SocketOperations {
 
   /** The client has gone. */
   endAll(): void {
+    this.#clientGone = true;
     for (const id of [...this.#running.keys()]) this.end(id, true);
   }
 
