@@ -262,8 +262,7 @@ function createCache(
   if (!config.cache) return { cache: noCache, ready: async () => {} };
   const { cacheTtlSeconds: ttlSeconds, cacheDir: dir, redisUrls } = config;
   const memory = new MemoryCache({ maxBytes: config.memoryCacheMb * 1_000_000, ttlSeconds });
-  // Of two that may hang neither gets all of the time.
-  const shared = { ttlSeconds, waitMs: dir && redisUrls.length > 0 ? waitMs / 2 : waitMs, events, log };
+  const shared = { ttlSeconds, events, log };
   const maxBytes = config.diskCacheMb * 1_000_000;
   const disk = dir
     ? new DiskTier({ dir, maxBytes, isInUse: (key) => memory.has(key), ...shared })
@@ -271,7 +270,7 @@ function createCache(
   if (redisUrls.length === 0)
     return { cache: disk ? new TieredCache({ memory, disk }) : memory, ready: async (ms) => disk?.ready(ms) };
   const link = linkRedis(redisUrls, forServing);
-  const redis = new RedisTier(link, shared);
+  const redis = new RedisTier(link, { ...shared, waitMs });
   return {
     cache: new TieredCache({ memory, disk, redis }),
     ready: (ms) => Promise.all([disk?.ready(ms), redis.ready(ms)]),

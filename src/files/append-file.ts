@@ -7,6 +7,7 @@ export class AppendFile {
   readonly #inode: bigint;
   #size: number;
   #isDirty = false;
+  #isClosed = false;
 
   private constructor(path: string, handle: FileHandle, inode: bigint, size: number) {
     this.path = path;
@@ -78,7 +79,9 @@ export class AppendFile {
   async sync(): Promise<void> {
     if (!this.#isDirty) return;
     this.#isDirty = false;
-    await this.#handle.datasync();
+    await this.#handle.datasync().catch((error: unknown) => {
+      if (!this.#isClosed) throw error;
+    });
   }
 
   /** Whether the file is still where it was made, rather than deleted, or replaced by another. */
@@ -88,6 +91,7 @@ export class AppendFile {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#handle.close().catch(() => {});
   }
 }

@@ -53,8 +53,6 @@ export interface DiskCacheOptions extends DiskFolder {
   ttlSeconds?: number | undefined;
   /** The memory cache in front; false for none. @default one of 64 MB, with the same life */
   memory?: MemoryCacheOptions | false | undefined;
-  /** Milliseconds that a call waits for the disk at most. @default 240 */
-  waitMs?: number | undefined;
 }
 
 /**
@@ -71,17 +69,16 @@ export interface DiskCacheOptions extends DiskFolder {
  */
 export function diskCache(options: DiskCacheOptions): CacheDefinition {
   const where = 'diskCache()';
-  const given = checkOptions(where, options, ['dir', 'maxBytes', 'ttlSeconds', 'memory', 'waitMs']);
+  const given = checkOptions(where, options, ['dir', 'maxBytes', 'ttlSeconds', 'memory']);
   checkWholeNumber(where, given, 'ttlSeconds', 0, tenYears);
-  checkWholeNumber(where, given, 'waitMs', 1, 60_000);
-  const { ttlSeconds = week, waitMs = 240 } = options;
+  const { ttlSeconds = week } = options;
   const memoryOptions = readFrontOptions(where, options.memory, ttlSeconds);
   const folder = readFolder(where, given);
   return {
     async open({ log }) {
       const { TieredCache } = await import('../cache/tiers.ts');
       const memory = new MemoryCache(memoryOptions);
-      return new TieredCache({ memory, disk: await openDisk(folder, memory, { ttlSeconds, waitMs, log }) });
+      return new TieredCache({ memory, disk: await openDisk(folder, memory, { ttlSeconds, log }) });
     },
   };
 }
@@ -89,7 +86,7 @@ export function diskCache(options: DiskCacheOptions): CacheDefinition {
 async function openDisk(
   folder: Required<DiskFolder>,
   memory: MemoryCache,
-  more: { ttlSeconds: number; waitMs: number; log: Log },
+  more: { ttlSeconds: number; log: Log },
 ): Promise<DiskTier> {
   const { DiskTier } = await import('../cache/disk/disk-tier.ts');
   const disk = new DiskTier({ ...folder, ...more, events: unheard, isInUse: (key) => memory.has(key) });
@@ -107,7 +104,7 @@ export interface RedisCacheOptions {
   memory?: MemoryCacheOptions | false | undefined;
   /** A folder between memory and Redis. @default none */
   disk?: DiskFolder | undefined;
-  /** Milliseconds that a call waits for the disk and for Redis at most. @default 240 */
+  /** Milliseconds that a call waits for Redis at most. @default 240 */
   waitMs?: number | undefined;
 }
 
@@ -139,9 +136,8 @@ export function redisCache(options: RedisCacheOptions): CacheDefinition {
       const { RedisTier } = await import('../cache/redis/redis-tier.ts');
       const { TieredCache } = await import('../cache/tiers.ts');
       const memory = new MemoryCache(memoryOptions);
-      // Of two that may hang neither gets all of the time.
-      const shared = { ttlSeconds, waitMs: folder ? waitMs / 2 : waitMs, log };
-      const redis = new RedisTier(linkRedis(urls, forServing), { ...shared, events: unheard });
+      const shared = { ttlSeconds, log };
+      const redis = new RedisTier(linkRedis(urls, forServing), { ...shared, waitMs, events: unheard });
       const [disk] = await Promise.all([folder && openDisk(folder, memory, shared), redis.ready(startMs)]);
       return new TieredCache({ memory, disk, redis });
     },

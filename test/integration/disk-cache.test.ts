@@ -493,6 +493,27 @@ describe('damage', () => {
   });
 });
 
+test('a sync that takes long keeps nothing from being written', async () => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const sync = vi.spyOn(AppendFile.prototype, 'sync').mockReturnValue(held);
+  const tier = await open(2_000_000);
+  for (let i = 0; sync.mock.calls.length === 0; i++) {
+    tier.setMany([[keyOf(`before ${i}`), { vector: written(`before ${i}`), tokens: 1, truncated: false }]]);
+    await tier.flush();
+    await sleep(50);
+  }
+  // Enough to end several segments, too.
+  const many = texts(2_000);
+  tier.setMany(many.map((text) => [keyOf(text), { vector: written(text), tokens: 1, truncated: false }]));
+  await tier.flush();
+  expect(await missing(tier, many)).toEqual([]);
+  release();
+  await tier.close();
+});
+
 test('what is read goes on living when the oldest goes', async () => {
   const tier = await open(200_000);
   const put = async (asked: string[]) => {

@@ -19,13 +19,16 @@ export interface DiskTierOptions {
   maxBytes: number;
   /** Seconds that an entry lives; 0 means for ever. */
   ttlSeconds: number;
-  /** Milliseconds that a request waits for the disk at the most. */
-  waitMs: number;
+  /** Milliseconds that a request waits for the disk at the most. Default: `diskWaitMs`. */
+  waitMs?: number;
   events: CacheEvents;
   log: Log;
   /** Whether an entry that has to make room is used by the tier in front. Default: none is. */
   isInUse?: (key: string) => boolean;
 }
+
+/** Milliseconds that a request waits for a disk: paying again costs more than waiting. One that hangs is waited for once. */
+export const diskWaitMs = 2_000;
 
 /** Milliseconds that vectors are gathered before they are written, so that the answer goes out first. */
 const gatherMs = 5;
@@ -36,8 +39,11 @@ const gatherMs = 5;
  */
 const everyMs = 1_000;
 
-/** Bytes that are written at a time, and bytes that may wait to be: a slow disk must not fill our memory. */
-const batchBytes = 262_144;
+/**
+ * Bytes that are written at a time: few, so that others get their turn, unless many wait; a busy event loop has few turns. And
+ * bytes that may wait: a slow disk must not fill our memory.
+ */
+const [leastBatchBytes, mostBatchBytes] = [262_144, 4_194_304];
 const maxPendingBytes = 64_000_000;
 
 /** Reads at a time: a disk that hangs must leave threads to everybody else. */
@@ -58,6 +64,7 @@ export class DiskTier {
   #unwritten: readonly NewEntry[] | undefined;
   #hangs = false;
   #isTold = false;
+  #isBehind = false;
   #isDirty = false;
   readonly #reads = new Places(() => readsAtOnce);
   readonly #closed = new AbortController();
@@ -96,11 +103,9 @@ export class DiskTier {
     await withTimeout(ms, this.#opened);
   }
 
-  /** Same length and order as `keys`; undefined for whatever cannot be had within `waitMs`. */
-  async getMany(
-    keys: readonly string[],
-    waitMs = this.#options.waitMs,
-  ): Promise<Array<StoredVector | undefined>> {
+  /** Same length and order as `keys`; undefined for whatever cannot be had in time. */
+  async getMany(keys: readonly string[]): Promise<Array<StoredVector | undefined>> {
+    const { waitMs = diskWaitMs } = this.#options;
     const started = performance.now();
     if (this.#state === 'opening') await this.ready(waitMs);
     const found: Array<StoredVector | undefined> = keys.map((key) => this.#pending.get(key));
@@ -109,8 +114,7 @@ export class DiskTier {
     const reading = this.#read(store, keys, found);
     if ((await withTimeout(waitMs - (performance.now() - started), reading)) === timedOut) {
       this.#options.events.cacheError('read');
-      // Somebody with little time left says nothing about the disk.
-      if (waitMs >= this.#options.waitMs) this.#hang(reading);
+      this.#hang(reading, waitMs);
     }
     // What is read from now on is for nobody.
     return [...found];
@@ -157,10 +161,10 @@ export class DiskTier {
   }
 
   /** Leaves the disk alone until it answers. */
-  #hang(reading: Promise<void>): void {
+  #hang(reading: Promise<void>, waitMs: number): void {
     if (this.#hangs) return;
     this.#hangs = true;
-    const { dir, log, waitMs } = this.#options;
+    const { dir, log } = this.#options;
     log.warn({ dir }, `The disk cache does not answer within ${waitMs} ms; it is left alone until it does`);
     void reading.then(() => {
       this.#hangs = false;
@@ -185,7 +189,7 @@ export class DiskTier {
     const bytes = value.vector.byteLength;
     if (this.#state !== 'open' || bytes > this.#options.maxBytes / 4 || !splitKey(key)) return;
     if (this.#pendingBytes + bytes > maxPendingBytes) {
-      this.#options.events.cacheError('write');
+      this.#fallBehind();
       return;
     }
     const before = this.#pending.get(key);
@@ -196,6 +200,15 @@ export class DiskTier {
     });
   }
 
+  /** More is computed than the disk takes. */
+  #fallBehind(): void {
+    this.#options.events.cacheError('write');
+    if (this.#isBehind) return;
+    this.#isBehind = true;
+    const { dir, log } = this.#options;
+    log.warn({ dir }, 'The disk cache cannot keep up; some of what is computed is not kept on the disk');
+  }
+
   /** Writes what waits, until nothing does. Never rejects. */
   async #pump(): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -203,15 +216,17 @@ export class DiskTier {
       setTimeout(resolve, gatherMs);
     });
     while (this.#pending.size > 0) await this.#inTurn(() => this.#writeSome());
+    this.#isBehind = false;
   }
 
   async #writeSome(): Promise<void> {
     const values: Array<[key: string, value: StoredVector]> = [];
+    const enough = Math.min(Math.max(this.#pendingBytes / 8, leastBatchBytes), mostBatchBytes);
     let bytes = 0;
     for (const entry of this.#pending) {
       values.push(entry);
       bytes += entry[1].vector.byteLength;
-      if (bytes >= batchBytes) break;
+      if (bytes >= enough) break;
     }
     await this.#write(
       values.map(([key, value]) => ({
@@ -288,7 +303,7 @@ export class DiskTier {
   /** Opens the folder, as often as it takes, and looks after it. Never rejects. */
   async #run(opened: () => void): Promise<void> {
     while (this.#state !== 'closed') {
-      if (this.#store) await this.#inTurn(() => this.#lookAfter());
+      if (this.#store) await this.#lookAfter();
       else await this.#open();
       opened();
       await sleep(everyMs, undefined, { ref: false, signal: this.#closed.signal }).catch(() => {});
@@ -326,7 +341,7 @@ export class DiskTier {
     log.warn(error === undefined ? { dir } : { dir, reason: describe(error) }, `The disk cache ${what}`);
   }
 
-  /** Makes what was written outlive the machine, and sees whether it is still there. Never rejects. */
+  /** Sees whether the folder is still there, and makes what was written outlive the machine. Never rejects. */
   async #lookAfter(): Promise<void> {
     const store = this.#store;
     if (!store || !(this.#isDirty || this.#unwritten)) return;
@@ -336,10 +351,14 @@ export class DiskTier {
         { dir: this.#options.dir },
         'The folder of the disk cache is gone; it is begun again',
       );
-      return this.#letGo();
+      return this.#inTurn(() => this.#letGo());
     }
-    if (this.#unwritten) await this.#write(this.#unwritten);
     this.#isDirty = false;
+    await this.#inTurn(async () => {
+      if (this.#unwritten) await this.#write(this.#unwritten);
+      await store.list();
+    });
+    // Not in turn: a disk may take long for it, and more is to be written meanwhile.
     await store.sync().catch((error: unknown) => {
       this.#options.events.cacheError('write');
       this.#tellOnce('cannot be made to outlive the machine', error);

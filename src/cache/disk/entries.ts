@@ -62,7 +62,8 @@ export interface Listing {
   readonly entries: readonly EntryPlace[];
 }
 
-const headBytes = 16;
+/** Bytes of a digest that tell texts apart well enough to find them; what is found is compared whole. */
+export const headBytes = 16;
 const placeBytes = 2 + headBytes + 12;
 
 /**

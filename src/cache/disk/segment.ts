@@ -12,6 +12,7 @@ import {
   type EntryPlace,
   encodeEntry,
   encodeListing,
+  headBytes,
 } from './entries.ts';
 
 /** Which segment it is: its place in the order of writing, and what its checksums begin with. */
@@ -34,6 +35,9 @@ export interface Loaded {
   /** Bytes in the middle that are no record. */
   readonly damagedBytes: number;
 }
+
+/** Entries that are noted down together, unless a sync comes first. */
+const listedAtOnce = 1_024;
 
 /** Entries that are loaded before other work gets its turn. */
 const loadStep = 1_024;
@@ -64,6 +68,8 @@ export class Segment {
   readonly number: number;
   readonly #vectors: AppendFile;
   readonly #listing: AppendFile | undefined;
+  /** What has been written and is in no listing yet. */
+  #unlisted: EntryPlace[] = [];
   /** When its newest entry was written, in seconds since 1970. */
   newest = 0;
   /** Whether damage in it was told of. */
@@ -195,10 +201,22 @@ export class Segment {
       if (writtenAt > this.newest) this.newest = writtenAt;
       return { label, head: digest, offset: offset - size, size, writtenAt };
     });
-    const listing = encodeListing(this.name.seed, { from, to: offset, entries: places });
-    // What is not listed is found all the same.
-    await this.#listing?.append(listing).catch(() => {});
+    for (const place of places) this.#unlisted.push({ ...place, head: place.head.subarray(0, headBytes) });
+    if (this.#unlisted.length >= listedAtOnce) await this.list();
     return places;
+  }
+
+  /** Notes down what has been written. What could not be noted is found all the same: it is looked for at the next start. */
+  async list(): Promise<void> {
+    const entries = this.#unlisted;
+    if (entries.length === 0) return;
+    this.#unlisted = [];
+    const listing = encodeListing(this.name.seed, {
+      from: entries[0]!.offset,
+      to: this.#vectors.size,
+      entries,
+    });
+    await this.#listing?.append(listing).catch(() => {});
   }
 
   /** @throws Error of the system */
@@ -206,7 +224,7 @@ export class Segment {
     return this.#vectors.read(from, to - from);
   }
 
-  /** @throws Error of the system */
+  /** Makes what has been written outlive the machine; others may write meanwhile. @throws Error of the system */
   async sync(): Promise<void> {
     await this.#vectors.sync();
     await this.#listing?.sync();

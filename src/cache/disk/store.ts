@@ -65,6 +65,8 @@ export class DiskStore {
   readonly report: FolderReport = { asideFiles: 0, damagedBytes: 0 };
   #active: Segment | undefined;
   #inode: bigint | undefined;
+  /** Segments that have ended since the last sync. */
+  #unsynced: Segment[] = [];
   #asideBytes = 0;
   #nextSequence = 1;
   #lastNumber = -1;
@@ -220,10 +222,12 @@ export class DiskStore {
       this.#index.set(label, head, { ...place, segment: segment.number });
   }
 
-  /** Ends the segment that is written to; the next write begins another. */
+  /** Ends the segment that is written to; the next write begins another. It is synced in its time. */
   async #seal(): Promise<void> {
-    await this.#active?.sync();
+    const active = this.#active;
     this.#active = undefined;
+    await active?.list();
+    if (active) this.#unsynced.push(active);
   }
 
   /** Small enough that one of them is a small part of all, large enough that there are not too many. */
@@ -342,8 +346,17 @@ export class DiskStore {
     return removed;
   }
 
-  /** Makes what has been written outlive the machine. @throws Error of the system */
+  /** Notes down what has been written, so that the next start need not look for it. */
+  async list(): Promise<void> {
+    await this.#active?.list();
+  }
+
+  /** Makes what has been written outlive the machine; others may write meanwhile. @throws Error of the system */
   async sync(): Promise<void> {
+    const ended = this.#unsynced;
+    this.#unsynced = [];
+    // One that has gone meanwhile has nothing to outlive.
+    for (const segment of ended) if (this.#byNumber.get(segment.number) === segment) await segment.sync();
     await this.#active?.sync();
   }
 
@@ -358,7 +371,8 @@ export class DiskStore {
   }
 
   async close(): Promise<void> {
-    await this.#active?.sync().catch(() => {});
+    await this.#seal();
+    await this.sync().catch(() => {});
     await Promise.all(this.#segments.map((segment) => segment.close()));
     await this.#lock.release();
   }
