@@ -89,7 +89,8 @@ export function readRetryAfter(headers: Headers | undefined, now = Date.now()): 
   if (milliseconds >= 0) return Math.ceil(milliseconds);
   const value = headers?.get('retry-after');
   if (value && /^\s*\d+(\.\d+)?\s*$/.test(value)) return Math.ceil(Number.parseFloat(value) * 1000);
-  const date = value ? Date.parse(value) : Number.NaN;
+  // A date has letters; `Date.parse` takes a negative number for one.
+  const date = value && /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN;
   if (!Number.isNaN(date)) return Math.max(0, date - now);
   return headers && readReset(headers);
 }

@@ -168,6 +168,8 @@ describe('when to come back', () => {
     [{ 'retry-after': 'Tue, 24 Nov 2026 11:00:00 GMT' }, 0],
     [{ 'retry-after-ms': '250', 'retry-after': '9' }, 250],
     [{ 'retry-after': 'soon' }, undefined],
+    [{ 'retry-after': '-5' }, undefined],
+    [{ 'retry-after': '-5', 'x-ratelimit-reset-requests': '2s' }, 2_000],
     [{}, undefined],
   ])('%o', (headers, expected) => {
     expect(readRetryAfter(new Headers(headers as Record<string, string>), now)).toBe(expected);
