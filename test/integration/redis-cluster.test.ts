@@ -42,6 +42,24 @@ describe.skipIf(!hasRedisServer)('a Redis Cluster of three nodes', () => {
       ),
     );
 
+  test('is in use once every node is connected: nobody waits for that', async () => {
+    const connections = () =>
+      Promise.all(
+        cluster.nodes.map(
+          async ({ client }) =>
+            String(await client.client('LIST'))
+              .trim()
+              .split('\n').length,
+        ),
+      );
+    const before = await connections();
+    const server = await start();
+    await expect
+      .poll(async () => (await server.graphql('{ health { cacheBackend } }')).data.health.cacheBackend)
+      .toBe('redis');
+    for (const [i, count] of (await connections()).entries()) expect(count).toBeGreaterThan(before[i]!);
+  });
+
   test('keeps a batch of 500 keys over all slots, each on its node', async () => {
     const texts = Array.from({ length: 500 }, (_, i) => `clustered text ${i}`);
     const writer = await start();

@@ -157,6 +157,8 @@ export function redisCommands(link: RedisLink): RedisCommands {
     // Any keys will do: what matters is that Redis answers for keys.
     async ping() {
       const { client } = link;
+      // Nodes are connected by their first command: that must not be one that somebody waits for.
+      if (isCluster(client)) await Promise.allSettled(client.nodes('master').map((node) => node.ping()));
       // One node of a cluster refuses two slots at once: it does not answer until the link goes to all nodes.
       await (isCluster(client) ? client.exists('embed:ping') : client.mget('embed:ping:1', 'embed:ping:2'));
       if (link.mismatch) throw link.mismatch;
