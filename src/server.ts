@@ -92,13 +92,17 @@ export interface EmbedQLServer {
  * app.use('/ai', server.handler);
  * ```
  *
- * @example In Fastify, which keeps its parsed body to itself
+ * @example In Fastify, in a part of its own without parsers: this server reads its bodies by itself
  * ```ts
- * fastify.all('/ai/*', (request, reply) => {
- *   reply.hijack();
- *   server.handler(Object.assign(request.raw, { body: request.body }), reply.raw);
- * });
  * const server = await createServer({ env: process.env, basePath: '/ai' });
+ * await fastify.register(async (part) => {
+ *   part.removeAllContentTypeParsers();
+ *   part.addContentTypeParser('*', (request, payload, done) => done(null));
+ *   part.all('/ai/*', (request, reply) => {
+ *     reply.hijack();
+ *     server.handler(request.raw, reply.raw);
+ *   });
+ * });
  * ```
  */
 export async function createServer(options: ServerOptions = {}): Promise<EmbedQLServer> {

@@ -115,6 +115,26 @@ const ways: Record<
       return app.listen({ port: 0 });
     },
   },
+  'Fastify, in a part of its own without parsers': {
+    prefix: '/ai',
+    options: { basePath: '/ai' },
+    notFound: 'Route GET:/ai-not not found',
+    mount: async ({ handler }) => {
+      const app = Fastify();
+      app.get('/own', async () => 'own');
+      await app.register(async (part) => {
+        part.removeAllContentTypeParsers();
+        part.addContentTypeParser('*', (_request, _payload, done) => done(null));
+        for (const path of ['/ai', '/ai/*'])
+          part.all(path, (request, reply) => {
+            reply.hijack();
+            handler(request.raw, reply.raw);
+          });
+      });
+      endings.push(() => app.close());
+      return app.listen({ port: 0 });
+    },
+  },
   'Fastify, as a middleware': {
     prefix: '/ai',
     notFound: 'Route GET:/ai-not not found',
@@ -248,6 +268,20 @@ test('a body that came packed counts unpacked, after a parser that unpacks it', 
     });
   expect((await send(10)).status).toBe(200);
   expect((await send(20_000)).status).toBe(413);
+});
+
+test('packed bodies, and those past the limit of its parsers, come through Fastify where these are left out', async () => {
+  const way = ways['Fastify, in a part of its own without parsers']!;
+  const url = `${await way.mount(await embedql(way.options))}/ai/graphql`;
+  const { gzipSync } = await import('node:zlib');
+  const packed = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: 'Bearer key', 'content-type': 'application/json', 'content-encoding': 'gzip' },
+    body: gzipSync(JSON.stringify({ query: '{ __typename }' })),
+  });
+  expect(await packed.json()).toEqual({ data: { __typename: 'Query' } });
+  const large = { query: '{ __typename }', extensions: { x: 'x'.repeat(2_000_000) } };
+  expect((await post(url, large)).status).toBe(200);
 });
 
 test('a body that was read and thrown away is told, not waited for', async () => {
