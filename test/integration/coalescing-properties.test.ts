@@ -85,7 +85,8 @@ function callsAllowed(running: readonly Field[], cached: Set<string>): { calls: 
     if (kind === 'resetMetrics' || kind === '__typename' || model === 'nowhere') continue;
     if (dimensions === 0) continue;
     for (const text of kind === 'embedBatch' ? texts : texts.slice(0, 1)) {
-      const key = `${model} ${kind === 'embedQuery' ? 'query' : 'doc'} ${text}`;
+      // These models embed queries like documents, so that a text is the same as both.
+      const key = `${model} ${text}`;
       if (text.trim() === '' || (useCache && cached.has(key))) continue;
       if (text.includes('☠')) refused.add(key);
       wanted.set(key, useCache || wanted.get(key) === true);

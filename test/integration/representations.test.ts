@@ -223,6 +223,5 @@ describe('representations count before anything runs', () => {
     );
     expect(data).toBeUndefined();
     expect(errors).toMatchObject(costly);
-    expect(errors![0]!.message).toContain('500000');
   });
 });
