@@ -341,6 +341,56 @@ describe('WebSockets', () => {
     expect(await refused).toBe(4400);
   });
 
+  const socketOf = async () => {
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    await new Promise((resolve) => socket.once('open', resolve));
+    return socket;
+  };
+  const send = (socket: WebSocket, message: object) => socket.send(JSON.stringify(message));
+  const subscribe = (socket: WebSocket, id: number, text: string) =>
+    send(socket, {
+      id: String(id),
+      type: 'subscribe',
+      payload: { query: `mutation { embed(text: "${text}") { cost } }` },
+    });
+
+  test('nothing is run that comes after the close, whether or not the client closes in turn', async () => {
+    const socket = await socketOf();
+    socket.pause();
+    socket.send('no JSON');
+    send(socket, { type: 'connection_init', payload: { authorization } });
+    subscribe(socket, 1, 'after the close');
+    const other = await socketOf();
+    send(other, { type: 'connection_init', payload: { authorization } });
+    await new Promise((resolve) => other.once('message', resolve));
+    const answered = new Promise((resolve) => other.once('message', resolve));
+    subscribe(other, 1, 'on another connection');
+    await answered;
+    expect(provider.calls.map(({ input }) => input)).toEqual([['on another connection']]);
+    socket.terminate();
+    other.terminate();
+  });
+
+  test('messages that arrive together are begun one a turn of the event loop', async () => {
+    const socket = await socketOf();
+    send(socket, { type: 'connection_init', payload: { authorization } });
+    await new Promise((resolve) => socket.once('message', resolve));
+    await server.graphql('mutation { embed(text: "known") { cost } }', {}, { headers: { authorization } });
+    lines.length = 0;
+    const ended: number[] = [];
+    let turn = 0;
+    const count = () => {
+      turn += 1;
+      while (ended.length < operationLines().length) ended.push(turn);
+      if (ended.length < 50) setImmediate(count);
+    };
+    for (let i = 0; i < 50; i++) subscribe(socket, i, 'known');
+    count();
+    await until(() => ended.length === 50);
+    expect(new Set(ended).size).toBeGreaterThan(25);
+    socket.terminate();
+  });
+
   test('a server that closes finishes what is under way, then says that it goes away', async () => {
     const closing = await startEmbedQL({ ...provider.env, EMBEDQL_PROVIDER_CONCURRENCY: '2' });
     const connection = () =>

@@ -60,6 +60,8 @@ export function createWebSockets({
     maxPayload: maxBodyBytes,
     // It holds a buffer for each connection, and vectors in base64 hardly get smaller.
     perMessageDeflate: false,
+    // One message a turn of the event loop: hundreds that arrive together must not keep others waiting.
+    allowSynchronousEvents: false,
     handleProtocols,
   });
   let draining = false;
@@ -110,6 +112,8 @@ export function createWebSockets({
         close: (code, reason) => socket.close(code, reason),
         onMessage: (read) =>
           socket.on('message', (data) => {
+            // Who does not close in turn may go on sending; nothing of that is run.
+            if (socket.readyState !== socket.OPEN) return;
             const text = String(data);
             operations.noticeEnd(text);
             read(text).catch((error: unknown) => {
