@@ -21,17 +21,19 @@ export function placeOf(request: MountedRequest, basePath: string): Place | unde
 }
 
 function mountOf({ url = '/', originalUrl }: MountedRequest): Place {
-  const path = withoutQuery(url);
+  const path = pathOf(url);
   if (originalUrl === undefined || originalUrl === url) return { path, prefix: '' };
-  const whole = withoutQuery(originalUrl);
+  const whole = pathOf(originalUrl);
   // A request for the mount point itself: the framework has put the slash there.
   if (path === '/' && !whole.endsWith('/')) return { path: '', prefix: whole };
   return { path, prefix: whole.endsWith(path) ? whole.slice(0, -path.length) : '' };
 }
 
-function withoutQuery(url: string): string {
+/** The path of a request's target; some proxies send the whole URL there, and may. */
+function pathOf(target: string): string {
+  const url = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?]*/i, '');
   const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
+  return (query === -1 ? url : url.slice(0, query)) || '/';
 }
 
 /**
