@@ -132,7 +132,7 @@ export class KeyBudgets {
   #reserve(key: string, usdPerDay: number, usd: number): Promise<Reservation> {
     return new Promise((resolve, reject) => {
       const asked = this.#asked.get(key) ?? [];
-      asked.push({ nanos: Math.ceil(usd * nanosPerUsd), resolve, reject });
+      asked.push({ nanos: wholeNanos(usd), resolve, reject });
       if (asked.length > 1) return;
       this.#asked.set(key, asked);
       queueMicrotask(() => {
@@ -146,7 +146,7 @@ export class KeyBudgets {
   async #hold(key: string, usdPerDay: number, asked: readonly Asked[]): Promise<void> {
     try {
       const amounts = asked.map(({ nanos }) => nanos);
-      const hold = await this.#money.hold({ key, day: today(), limit: usdPerDay * nanosPerUsd, amounts });
+      const hold = await this.#money.hold({ key, day: today(), limit: wholeNanos(usdPerDay), amounts });
       const refusal = new SpentError(
         `The key ${key} has spent its ${usdPerDay} USD for the day, or what is left is less than this can cost; what is cached it still gets.`,
       );
@@ -195,6 +195,11 @@ export class KeyBudgets {
 }
 
 const dayMs = 86_400_000;
+
+/** Rounded up, except for what is only the rounding of floats: what costs exactly the day's money is within it. */
+function wholeNanos(usd: number): number {
+  return Math.ceil(Number((usd * nanosPerUsd).toFixed(4)));
+}
 
 function today(): string {
   return new Date().toISOString().slice(0, 10);

@@ -69,6 +69,18 @@ describe('KeyBudgets', () => {
     await payer.reserve!(1);
   });
 
+  test('what costs exactly the money of the day is within it', async () => {
+    const budgets = new KeyBudgets({
+      limits: new Map([['web', { usdPerDay: 0.0000002 }]]),
+      holdMs: 1_000,
+      onCharge: () => {},
+    });
+    const payer = budgets.payer('web');
+    // Ten tokens of text-embedding-3-small: 2.0000000000000002e-7 as floats have it.
+    await payer.reserve!((10 * 0.00002) / 1_000);
+    await expect(payer.reserve!(1e-9)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+  });
+
   test('a key without a limit to its money sets nothing aside; texts are counted for it', async () => {
     const { budgets } = create();
     expect([budgets.payer('other').reserve, budgets.limitsTexts('other')]).toEqual([undefined, true]);
