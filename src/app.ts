@@ -156,7 +156,7 @@ export async function createApp({
     {
       path: graphqlPath,
       aliases: [`${graphqlPath}/`],
-      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      methods: ['GET', 'POST', 'PUT', 'DELETE'],
       guarded: true,
       // Without GraphiQL the same request is a query.
       ...(config.graphiql ? { page: { isRequested: requestsPage, handle: createGraphiQLPage() } } : {}),

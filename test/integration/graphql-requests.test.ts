@@ -371,6 +371,11 @@ describe('what the first mistakes are told', () => {
     expect((await fetch(`${url}/`)).status).toBe(404);
   });
 
+  test('another method is told which there are', async () => {
+    const head = await fetch(`${server.url}/graphql?query={health{status}}`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('allow')]).toEqual([405, 'GET, POST, PUT, DELETE']);
+  });
+
   test('an Accept header that is empty takes anything; one that nothing fits is told what there is', async () => {
     const query = '{ health { status } }';
     expect((await server.post({ query }, { headers: { accept: '' } })).status).toBe(200);

@@ -39,7 +39,6 @@ export function createGraphQLHandler(door: Door): Handler {
       if (request.method === 'DELETE') return single.end(token ?? '', request.url ?? '', response, caller);
       if (token !== undefined && request.method === 'GET' && accepted.stream)
         return single.open(token, response, caller);
-      if (request.method === 'HEAD') throw new HttpError(405, badUserInput('This path accepts GET, POST.'));
       const sent =
         request.method === 'POST'
           ? await readParams(request, options, caller.buffer)
