@@ -132,8 +132,8 @@ describe('whatever is asked for, no more is computed than was admitted, and no m
     // The requests have come to all of it.
     expect(answered.filter(({ request }) => isTooLarge(request, limit)).length).toBeGreaterThan(20);
     expect(computed('free').texts).toBeGreaterThan(100);
-    expect(computed('texts').texts).toBeGreaterThan(textsPerMinute / 2);
-    expect(computed('money').usd).toBeGreaterThan(usdPerDay / 2);
+    expect(computed('texts').texts).toBeGreaterThan(10);
+    expect(computed('money').usd).toBeGreaterThan(usdPerDay / 4);
   });
 
   test('without keys, and with the limits that there are by default', { timeout: 60_000 }, async () => {
