@@ -58,7 +58,7 @@ function parseBounded(
   options: ParseOptions,
 ): DocumentNode {
   try {
-    return parse(source, { ...options, maxTokens });
+    return parse(source, { ...options, maxTokens, noLocation: !isShort(source) });
   } catch (error) {
     // The parser calls itself for what is nested.
     if (error instanceof RangeError) throw tooDeep();
@@ -66,6 +66,21 @@ function parseBounded(
       throw tooMuch(`more than ${maxTokens} tokens`);
     throw error;
   }
+}
+
+/** Characters and lines of a document up to which errors say where they are: each of them counts the lines before it. */
+const locatedCharacters = 65_536;
+const locatedLines = 2_000;
+
+function isShort(source: Parameters<typeof parse>[0]): boolean {
+  const body = typeof source === 'string' ? source : source.body;
+  if (body.length > locatedCharacters) return false;
+  let lines = 0;
+  for (let i = 0; i < body.length; i++) {
+    const code = body.charCodeAt(i);
+    if (code === 10 || code === 13) lines += 1;
+  }
+  return lines <= locatedLines;
 }
 
 function checkNodes(document: DocumentNode): void {
