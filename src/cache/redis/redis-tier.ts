@@ -151,12 +151,13 @@ export class RedisTier {
       const answer = await withTimeout(waitMs, ask(), this.#clock);
       if (answer !== timedOut) {
         const failed = answer.filter((value) => value instanceof Error);
-        if (failed.length === answer.length && !failed.some(isAboutTheKey))
-          this.#wentAway(this.#reasonFor(failed[0]));
-        return answer;
+        if (failed.length < answer.length || failed.some(isAboutTheKey)) return answer;
+        // One question that failed as a whole, and not as many as it has keys.
+        this.#wentAway(this.#reasonFor(failed[0]));
+      } else if (waitMs >= this.#options.waitMs) {
+        // Somebody with little time left says nothing about Redis.
+        this.#wentAway(`no answer within ${Math.round(waitMs)} ms`);
       }
-      // Somebody with little time left says nothing about Redis.
-      if (waitMs >= this.#options.waitMs) this.#wentAway(`no answer within ${Math.round(waitMs)} ms`);
     } catch (error) {
       if (!isReply(error)) this.#wentAway(this.#reasonFor(error));
     }
