@@ -237,8 +237,8 @@ export const mutations: readonly Mutation[] = [
   {
     what: 'useCache: false is answered out of the memory',
     file: flights,
-    text: 'request.useCache ? this.#usable(cache.peek(key)) : undefined',
-    replacement: 'this.#usable(cache.peek(key))',
+    text: 'request.useCache ? this.#usable(key, cache.peek(key)) : undefined',
+    replacement: 'this.#usable(key, cache.peek(key))',
   },
   {
     what: 'useCache: false is answered by a look-up that was under way',
