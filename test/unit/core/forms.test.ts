@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Catalogue } from '../../../src/core/catalogue.ts';
+import { systemClock } from '../../../src/core/clock.ts';
 import { bytesToBase64, toBinary, toInt8 } from '../../../src/core/forms.ts';
 import { cosineSimilarity } from '../../../src/core/vectors.ts';
+import { readWish } from '../../../src/core/wish.ts';
+import { FakeModel } from '../../support/fake-model.ts';
 
 const vectors = fc
   .array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 384, maxLength: 1_536 })
@@ -45,4 +49,15 @@ describe('binary', () => {
       { numRuns: 50 },
     );
   });
+});
+
+test('of a model whose entry lists sizes, those and its own can be asked for', () => {
+  const sizes = { dimension: 768, supportsDimensions: true, matryoshka: [64, 256] };
+  const catalogue = new Catalogue([new FakeModel(systemClock, sizes)], 'fake');
+  for (const dimensions of [64, 256, 768])
+    expect(readWish({ dimensions }, catalogue).dimension).toBe(dimensions);
+  for (const dimensions of [0, -64, 65, 767, 769])
+    expect(() => readWish({ dimensions }, catalogue)).toThrow(
+      'dimensions must be one of 64, 256, 768 for fake.',
+    );
 });
