@@ -15,7 +15,7 @@ const holder = `
   const [url, holdMs, request] = process.argv.slice(1);
   const money = redisMoney({ client: new Redis(url) }, Number(holdMs));
   const { granted } = await money.hold({ ...JSON.parse(request), amounts: [60, 40] });
-  console.log('granted', granted);
+  console.log('granted', granted.filter(Boolean).length);
   setInterval(() => {}, 1_000);`;
 
 describe.skipIf(!hasRedisServer)('books that replicas share', () => {
@@ -27,7 +27,7 @@ describe.skipIf(!hasRedisServer)('books that replicas share', () => {
   afterEach(() => redis.stop());
 
   const granted = async (money: MoneyStore, ...amounts: number[]) =>
-    (await money.hold({ ...request, amounts })).granted;
+    (await money.hold({ ...request, amounts })).granted.filter(Boolean).length;
   const settled = async (hold: MoneyHold, reserved: number, spent: number) => {
     hold.settle(reserved, spent);
     await sleep(0);
@@ -59,7 +59,7 @@ describe.skipIf(!hasRedisServer)('books that replicas share', () => {
   test('what is settled is booked; the rest of a hold stays set aside', async () => {
     const money = redisMoney(redis, 60_000);
     const hold = await money.hold({ ...request, amounts: [60, 40, 1] });
-    expect(hold.granted).toBe(2);
+    expect(hold.granted).toEqual([true, true, false]);
     await settled(hold, 60, 10);
     expect([await book('held'), await book('spent')]).toEqual([40, 10]);
     expect(await granted(money, 51)).toBe(0);

@@ -106,11 +106,9 @@ interface Page {
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const text = String(renderGraphiQL(graphiqlOptions));
-  const scripts = text
-    .split('<script')
-    .slice(1)
-    .map((rest) => rest.slice(rest.indexOf('>') + 1, rest.indexOf('</script>')))
-    .map((script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`);
+  const scripts = scriptsOf(text).map(
+    (script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  );
   const html = Buffer.from(text);
   return {
     html,
@@ -124,4 +122,16 @@ async function renderPage(): Promise<Page> {
         "font-src data:; worker-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     },
   };
+}
+
+/** What stands between the tags of each script. Scripts speak of such tags themselves: what is inside of one is passed over. */
+function scriptsOf(html: string): string[] {
+  const scripts: string[] = [];
+  for (let tag = html.indexOf('<script'); tag >= 0; ) {
+    const start = html.indexOf('>', tag) + 1;
+    const end = html.indexOf('</script>', start);
+    scripts.push(html.slice(start, end));
+    tag = html.indexOf('<script', end);
+  }
+  return scripts;
 }
