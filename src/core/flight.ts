@@ -1,7 +1,6 @@
 import { costOf } from './accounting.ts';
 import type { CacheHit } from './cache.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
-import type { TextKind } from './model.ts';
 import type { Answer, Operation, Reservation, TextRequest } from './request.ts';
 import type { Computed, SendTask } from './sender.ts';
 
@@ -40,7 +39,6 @@ interface Orphan {
  */
 export class Flight implements SendTask {
   readonly key: string;
-  readonly kind: TextKind;
   readonly group: Operation;
   submittedAt = 0;
   /** As it is sent: with the model's prefix, and cut to its limit once that is known. */
@@ -75,7 +73,6 @@ export class Flight implements SendTask {
     tooLong: () => EmbedQLError;
   }) {
     this.key = options.key;
-    this.kind = options.request.kind;
     this.text = options.text;
     this.group = options.operation;
     this.keep = options.request.useCache;
@@ -263,6 +260,7 @@ export class Flight implements SendTask {
   }
 }
 
-function answerOf({ vector, tokens, truncated, tier }: CacheHit): Answer {
+/** The answer that a hit is. */
+export function answerOf({ vector, tokens, truncated, tier }: CacheHit): Answer {
   return { vector, tokens, truncated, source: tier, costUsd: 0 };
 }

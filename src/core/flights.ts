@@ -5,7 +5,7 @@ import { type Cache, type CacheHit, type Claimed, cacheKey } from './cache.ts';
 import { type Clock, sleep } from './clock.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
-import { Flight, type Outcome, type Waiter } from './flight.ts';
+import { answerOf, Flight, type Outcome, type Waiter } from './flight.ts';
 import type { EmbeddingModel } from './model.ts';
 import { Places } from './places.ts';
 import type { Operation, TextRequest } from './request.ts';
@@ -423,10 +423,9 @@ export class Flights {
   }
 
   #answer(hit: CacheHit, { truncate }: TextRequest, hits: HitCounts): Outcome {
-    const { vector, tokens, truncated, tier } = hit;
-    if (truncated && !truncate) return this.#tooLong();
-    hits.add(tier, 1, tokens);
-    return { vector, tokens, truncated, source: tier, costUsd: 0 };
+    if (hit.truncated && !truncate) return this.#tooLong();
+    hits.add(hit.tier, 1, hit.tokens);
+    return answerOf(hit);
   }
 
   #report(hits: HitCounts): void {
