@@ -1,89 +1,17 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { GraphiQLOptions } from 'graphql-yoga';
 import type { Handler } from '../../http/route.ts';
-
-/** Operations that run as they are; each opens in a tab of its own. */
-const defaultTabs = [
-  {
-    query: `# One text, one embedding. Run it twice: the second time it comes out of the cache.
-mutation OneText {
-  embed(text: "The cat sat on the mat.") {
-    embedding
-    dimension
-    model
-    cached
-    cost
-    tokens
-  }
-}
-`,
-  },
-  {
-    query: `# As many fields as you like: together they take one provider call for every full batch.
-mutation ManyAliases {
-  cat: embed(text: "cat") { ...Facts }
-  feline: embed(text: "feline") { ...Facts }
-  stocks: embed(text: "stock market") { ...Facts }
-  question: embedQuery(query: "Which animals purr?") { ...Facts }
-}
-
-fragment Facts on Embedding {
-  embedding
-  cached
-  tokens
-}
-`,
-  },
-  {
-    query: `# A list of texts in one field. The empty one fails alone.
-mutation Batch($texts: [String!]!) {
-  embedBatch(texts: $texts) {
-    embeddingsBase64
-    totalEmbeddings
-    cachedCount
-    totalCost
-    totalTokens
-    failures { index code message }
-  }
-}
-`,
-    variables: JSON.stringify({ texts: ['red', 'green', 'blue', ''] }, null, 2),
-  },
-  {
-    query: `# What there is, and what it has cost so far.
-query ModelsAndMetrics {
-  models {
-    name
-    provider
-    dimension
-    costPer1kTokens
-    available
-    loaded
-    isDefault
-  }
-  metrics {
-    totalEmbeddingsGenerated
-    cacheHitRate
-    totalCostUsd
-    costSavedUsd
-    providerCalls
-    averageBatchSize
-  }
-  health {
-    status
-    cacheBackend
-  }
-}
-`,
-  },
-];
+import { exampleOperations } from './example-operations.ts';
 
 const graphiqlOptions: GraphiQLOptions = {
   title: 'EmbedQL',
-  defaultTabs,
-  defaultQuery: defaultTabs[0]!.query,
+  defaultTabs: exampleOperations,
+  defaultQuery: exampleOperations[0]!.query,
   defaultEditorToolsVisibility: true,
 };
+
+const folder = new URL('../../../assets/graphiql/', import.meta.url);
 
 /**
  * GraphiQL from the package, so that it works without the internet: one page with everything in it, made once. Only the
@@ -105,7 +33,14 @@ interface Page {
 
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-  const text = String(renderGraphiQL(graphiqlOptions));
+  const [style, script] = await Promise.all(
+    ['page.css', 'page.js'].map((file) => readFile(new URL(file, folder), 'utf8')),
+  );
+  // A function, so that no `$&` of the script is read as a part of the page.
+  const text = String(renderGraphiQL(graphiqlOptions)).replace(
+    '<head>',
+    (head) => `${head}<style>${style}</style><script>${script}</script>`,
+  );
   const scripts = scriptsOf(text).map(
     (script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
   );
