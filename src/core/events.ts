@@ -16,8 +16,11 @@ export interface EmbedderEvents {
   cacheMisses(model: string, texts: number): void;
   /** Texts that joined a computation that was under way already. */
   joined(model: string, texts: number): void;
-  /** Vectors that came back from the provider, and the tokens charged for them. */
-  computed(model: string, texts: number, tokens: number): void;
+  /**
+   * Vectors that came back from the provider, and the tokens charged for them.
+   * @param tokensEstimated how many of the tokens are an estimate, because the provider did not say
+   */
+  computed(model: string, texts: number, tokens: number, tokensEstimated: number): void;
   /** One attempt at a provider, whatever came of it. */
   providerCall(call: ProviderCall): void;
 }

@@ -1,6 +1,7 @@
 import { costOf } from './accounting.ts';
 import type { CacheHit } from './cache.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
+import type { TextKind } from './model.ts';
 import type { Answer, Operation, Reservation, TextRequest } from './request.ts';
 import type { Computed, SendTask } from './sender.ts';
 
@@ -40,6 +41,8 @@ interface Orphan {
 export class Flight implements SendTask {
   readonly key: string;
   readonly group: Operation;
+  /** What the model is told that it is; `doc` where that makes no difference to it. */
+  readonly kind: TextKind;
   submittedAt = 0;
   /** As it is sent: with the model's prefix, and cut to its limit once that is known. */
   text: string;
@@ -65,6 +68,7 @@ export class Flight implements SendTask {
 
   constructor(options: {
     key: string;
+    kind: TextKind;
     request: TextRequest;
     text: string;
     maxBatchSize: number;
@@ -73,6 +77,7 @@ export class Flight implements SendTask {
     tooLong: () => EmbedQLError;
   }) {
     this.key = options.key;
+    this.kind = options.kind;
     this.text = options.text;
     this.group = options.operation;
     this.keep = options.request.useCache;
@@ -177,7 +182,7 @@ export class Flight implements SendTask {
   }
 
   /** The vector is here. The first who waited and can pay carries the cost; nobody else does. */
-  land({ vector, tokens, call }: Computed, costPer1kTokens: number | null): void {
+  land({ vector, tokens, tokensEstimated, call }: Computed, costPer1kTokens: number | null): void {
     this.ended = true;
     const usd = costOf(tokens, { costPer1kTokens });
     const places = [...this.#places.values()];
@@ -187,7 +192,8 @@ export class Flight implements SendTask {
     for (const place of places) {
       const costUsd = place === carrier ? usd : 0;
       if (place !== carrier) place.reservation?.release();
-      place.waiter.settle({ vector, tokens, truncated, call, source: 'provider', costUsd });
+      const estimate = tokensEstimated ? { tokensEstimated } : undefined;
+      place.waiter.settle({ vector, tokens, truncated, call, source: 'provider', costUsd, ...estimate });
     }
     const { operation, reservation } = carrier
       ? { operation: carrier.waiter.operation, reservation: carrier.reservation }

@@ -194,6 +194,8 @@ export class Flights {
     const { maxBatchSize, queryPrefix = '', documentPrefix = '' } = this.#model.spec;
     const flight = new Flight({
       key,
+      // Prefixes are in the text; whatever they are, texts may share a call.
+      kind: this.#model.distinguishesKinds ? request.kind : 'doc',
       request,
       text: (request.kind === 'query' ? queryPrefix : documentPrefix) + request.text,
       maxBatchSize: Math.min(request.maxBatchSize ?? maxBatchSize, maxBatchSize),

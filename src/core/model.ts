@@ -74,12 +74,18 @@ export interface EmbeddedText {
   readonly vector: Float32Array;
   /** Tokens the provider charged for this text; over a call they add up to what it charged. */
   readonly tokens: number;
+  /** Whether the provider did not say, and they are an estimate. Default: false. */
+  readonly tokensEstimated?: boolean | undefined;
 }
 
 /** How one call is to be made. */
 export interface EmbedCallOptions {
   /** False gives up at the first failure of the server (ServerFailedError). Default: true. */
   retryServerFailures?: boolean;
+  /** What the texts of the call are; all the same, where the model distinguishes kinds. Default: `doc`. */
+  kind?: TextKind;
+  /** The most tokens that the texts can have together, for sharing calls out. Default: not known. */
+  maxTokens?: number;
 }
 
 /**
@@ -96,8 +102,11 @@ export interface EmbeddingModel {
   readonly concurrency: number;
   /** The longest that an operation may wait for this model, in milliseconds. Default: no limit. */
   readonly deadlineMs?: number | undefined;
-  /** Whether it embeds queries differently from documents in other ways than by prefixes. Default: false. */
-  readonly distinguishesKinds?: boolean;
+  /**
+   * Whether it embeds queries differently from documents in other ways than by prefixes: then each of its calls says which
+   * they are. Default: false.
+   */
+  readonly distinguishesKinds?: boolean | undefined;
   status(): ModelStatus;
   /**
    * What names the weights in the cache: two that give different vectors must never say the same.

@@ -2,6 +2,8 @@
 export interface Queued {
   /** Who asked: an operation. Places in a batch go round by turns among those who asked. */
   readonly group: object;
+  /** Items of different kinds never share a batch. Default: one kind. */
+  readonly kind?: string | undefined;
   /** The most items that a batch with this one in it may have. */
   readonly maxBatchSize: number;
   /** The most tokens it can take up. */
@@ -20,8 +22,10 @@ interface Lane<Item> {
   waiting: number;
 }
 
-/** Items that share a batch limit: a lane for each operation, in the order of their next turn. */
+/** Items of one kind that share a batch limit: a lane for each operation, in the order of their next turn. */
 interface LimitClass<Item> {
+  kind: string;
+  limit: number;
   lanes: Map<object, Lane<Item>>;
   turns: Fifo<Lane<Item>>;
   waiting: number;
@@ -33,8 +37,8 @@ interface LimitClass<Item> {
  * so that they do not make everybody's batches small.
  */
 export class FairQueue<Item extends Queued> {
-  /** By batch limit; the one whose turn it is comes first. */
-  readonly #classes = new Map<number, LimitClass<Item>>();
+  /** By kind and batch limit; the one whose turn it is comes first. */
+  readonly #classes = new Map<string, LimitClass<Item>>();
   readonly #waiting = new Map<Item, Lane<Item>>();
 
   get size(): number {
@@ -42,10 +46,12 @@ export class FairQueue<Item extends Queued> {
   }
 
   add(item: Item): void {
-    let limitClass = this.#classes.get(item.maxBatchSize);
+    const { kind = '', maxBatchSize: limit } = item;
+    const key = classKey(item);
+    let limitClass = this.#classes.get(key);
     if (!limitClass) {
-      limitClass = { lanes: new Map(), turns: new Fifo(), waiting: 0 };
-      this.#classes.set(item.maxBatchSize, limitClass);
+      limitClass = { kind, limit, lanes: new Map(), turns: new Fifo(), waiting: 0 };
+      this.#classes.set(key, limitClass);
     }
     let lane = limitClass.lanes.get(item.group);
     if (!lane) {
@@ -63,31 +69,34 @@ export class FairQueue<Item extends Queued> {
   remove(item: Item): boolean {
     const lane = this.#waiting.get(item);
     if (!lane) return false;
-    this.#takeOut(this.#classes.get(item.maxBatchSize)!, lane, item);
+    this.#takeOut(this.#classes.get(classKey(item))!, lane, item);
     return true;
   }
 
   /** Whether there is a batch that could not grow by waiting. */
   hasFullBatch(limits: BatchLimits): boolean {
-    for (const [limit, { waiting }] of this.#classes) {
+    for (const { limit, waiting } of this.#classes.values()) {
       if (waiting >= Math.min(limit, limits.size)) return true;
     }
     return false;
   }
 
   /**
-   * Takes the next batch: the class whose turn it is, then whatever of the others fits in beside it.
+   * Takes the next batch: the class whose turn it is, then whatever of the others of its kind fits in beside it.
    * An item that alone passes the token limit gets a batch of its own.
    */
   take(limits: BatchLimits): Item[] {
     const batch: Item[] = [];
     const room = { ...limits };
-    for (const [limit, limitClass] of [...this.#classes]) {
-      if (batch.length >= Math.min(limit, room.size)) continue;
+    let kind: string | undefined;
+    for (const [key, limitClass] of [...this.#classes]) {
+      const { limit } = limitClass;
+      kind ??= limitClass.kind;
+      if (limitClass.kind !== kind || batch.length >= Math.min(limit, room.size)) continue;
       room.size = Math.min(room.size, limit);
       // Served now, so its next turn is after everybody else's.
-      this.#classes.delete(limit);
-      this.#classes.set(limit, limitClass);
+      this.#classes.delete(key);
+      this.#classes.set(key, limitClass);
       this.#fill(batch, limitClass, room);
       if (batch.length >= room.size) break;
     }
@@ -128,8 +137,12 @@ export class FairQueue<Item extends Queued> {
     lane.waiting -= 1;
     limitClass.waiting -= 1;
     if (lane.waiting === 0) limitClass.lanes.delete(lane.group);
-    if (limitClass.waiting === 0) this.#classes.delete(item.maxBatchSize);
+    if (limitClass.waiting === 0) this.#classes.delete(classKey(item));
   }
+}
+
+function classKey({ kind = '', maxBatchSize }: Queued): string {
+  return kind + maxBatchSize;
 }
 
 /** First in, first out. A Set or Map would do, but skips over everything that was taken out of it before. */

@@ -20,6 +20,8 @@ export interface Answer extends CachedVector {
   readonly call?: object | undefined;
   /** USD that this request caused; 0 for a cache hit and for those who joined somebody else's. */
   readonly costUsd: number;
+  /** Whether its tokens, and so its cost, are an estimate because the provider did not say. Default: false. */
+  readonly tokensEstimated?: boolean | undefined;
 }
 
 /** A text and the model that it is for. */

@@ -1,7 +1,7 @@
 import type { BatchLimit } from './batch-limit.ts';
 import { InputRefusedError, ServerFailedError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
-import type { EmbeddedText, EmbeddingModel } from './model.ts';
+import type { EmbedCallOptions, EmbeddedText, EmbeddingModel, TextKind } from './model.ts';
 import type { Places } from './places.ts';
 import type { BatchLimits } from './queue.ts';
 import type { Operation } from './request.ts';
@@ -11,6 +11,7 @@ import type { Tracer } from './tracing.ts';
 /** A text on its way to the provider. */
 export interface SendTask extends Task {
   readonly group: Operation;
+  readonly kind: TextKind;
   /** Milliseconds since 1970; 0 where nobody traces. */
   readonly submittedAt: number;
 }
@@ -137,7 +138,8 @@ export class Sender<T extends SendTask> {
       if (embedded.length !== tasks.length)
         throw new Error(`${model.spec.name} gave ${embedded.length} vectors for ${tasks.length} texts`);
       const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);
-      events.computed(model.spec.name, embedded.length, tokens);
+      const estimated = embedded.reduce((sum, text) => sum + (text.tokensEstimated ? text.tokens : 0), 0);
+      events.computed(model.spec.name, embedded.length, tokens, estimated);
       const call = {};
       computed = embedded.map((text) => ({ ...text, call }));
     } catch (error) {
@@ -151,8 +153,12 @@ export class Sender<T extends SendTask> {
   async #embedTraced(tasks: readonly T[], isPart: boolean): Promise<EmbeddedText[]> {
     const { model, tracer } = this.#options;
     const texts = tasks.map((task) => task.text);
-    // What failed with all its retries is not retried again part by part.
-    const options = isPart ? { retryServerFailures: false } : undefined;
+    const options: EmbedCallOptions = {
+      kind: tasks[0]!.kind,
+      maxTokens: sizeOf(tasks).tokens,
+      // What failed with all its retries is not retried again part by part.
+      ...(isPart ? { retryServerFailures: false } : {}),
+    };
     if (!tracer.enabled) return model.embed(texts, options);
     const links = operationsOf(tasks).map(({ trace }) => trace);
     const attributes = { model: model.spec.name, texts: texts.length };

@@ -72,6 +72,8 @@ export class OperationRecord {
   #texts = 0;
   #hits = 0;
   #costUsd = 0;
+  /** Tokens in that cost which are an estimate, because the provider did not say how many it read. */
+  #tokensEstimated = 0;
   #failed = false;
   #ended = false;
 
@@ -99,6 +101,7 @@ export class OperationRecord {
       if (outcome.source !== 'provider') this.#hits += 1;
       else {
         this.#costUsd += outcome.costUsd;
+        if (outcome.tokensEstimated) this.#tokensEstimated += outcome.tokens;
         if (outcome.call) this.#calls.add(outcome.call);
       }
     }
@@ -145,7 +148,8 @@ export class OperationRecord {
     let errors = 0;
     for (const count of this.#codes.values()) errors += count;
     events.operation({ type, outcome, ms, texts: figures.texts, errors: this.#codes });
-    this.span.end({ ...figures, type, outcome, errors });
+    const estimate = this.#tokensEstimated > 0 ? { tokensEstimated: this.#tokensEstimated } : undefined;
+    this.span.end({ ...figures, ...estimate, type, outcome, errors });
     if (!log.isLevelEnabled('info')) return;
     const { requestId, key } = this.#caller;
     log.info(
@@ -156,6 +160,7 @@ export class OperationRecord {
         operation,
         fields,
         ...figures,
+        ...estimate,
         outcome,
         errors,
         ...(errors > 0 ? { codes: Object.fromEntries(this.#codes) } : {}),

@@ -1,4 +1,4 @@
-import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../core/model.ts';
+import type { EmbeddedText, FittedText, ModelSpec, ModelStatus, TextKind } from '../core/model.ts';
 import type { Environment, Log, Progress } from '../core/surroundings.ts';
 import type { OptionReaders } from './options.ts';
 
@@ -19,6 +19,12 @@ export interface ProviderContext {
   readonly modelsDir: string;
   readonly log: Log;
   readonly progress: Progress;
+}
+
+/** What a call is about. */
+export interface ProviderCallOptions {
+  /** What all texts of the call are. A model that does not tell documents and queries apart is always told `doc`. */
+  readonly kind: TextKind;
 }
 
 /** A model as its provider gets it: with the options that the provider declares, read and checked. */
@@ -45,6 +51,13 @@ export interface ProviderModel {
   readonly spec: ModelSpec;
   /** A remote model's calls are limited in time, retried and guarded by a circuit breaker. */
   readonly remote: boolean;
+  /**
+   * Whether it embeds queries differently from documents, other than by the prefixes of its entry: then they are cached
+   * apart, and every call says which of them its texts are. Default: false.
+   */
+  readonly distinguishesKinds?: boolean | undefined;
+  /** The most calls that it can take at the same time. Default: as many as the settings say. */
+  readonly maxConcurrency?: number | undefined;
   /** Whether it can be asked, as far as is known at this moment; asks nobody. */
   status(): ModelStatus;
   /** The same for `embedql models`, which may look at the disk but not at the network. Default: `status`. */
@@ -62,11 +75,13 @@ export interface ProviderModel {
    */
   countTokens?(texts: readonly string[], atMost?: number): Promise<number[]>;
   /**
-   * One call with at most `spec.maxBatchSize` texts: vectors in the order of `texts`.
+   * One call with at most `spec.maxBatchSize` texts: vectors in the order of `texts`. Tokens that the service did not
+   * tell are an estimate, marked `tokensEstimated`.
    * @param signal aborts when nobody waits any more or the time is up; a remote model gives up then
+   * @param call what the texts are, for a model that `distinguishesKinds`
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise; a `retryable` one is tried again.
    */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<EmbeddedText[]>;
+  embed(texts: readonly string[], signal: AbortSignal, call: ProviderCallOptions): Promise<EmbeddedText[]>;
   /**
    * Fetches ahead of time what the model needs on this machine, such as weights: `embedql pull`. Only for providers that
    * need anything. @returns where it is now, to follow the model's name. @throws EmbedQLError

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EmbedQLError, InputRefusedError } from '../core/errors.ts';
-import type { EmbeddedText, ModelSpec } from '../core/model.ts';
+import type { EmbeddedText, ModelSpec, TextKind } from '../core/model.ts';
 import { type Environment, silentLog, silentProgress } from '../core/surroundings.ts';
 import { readOptions } from '../providers/options.ts';
 import type { Provider, ProviderModel } from '../providers/provider.ts';
@@ -36,6 +36,8 @@ const samples = [
 
 /** A signal of its own for each call: nobody aborts it. */
 const never = () => new AbortController().signal;
+
+const asDocuments = { kind: 'doc' } as const;
 
 /**
  * What the core relies on, as tests for any runner. Tests of what the given service cannot show are left out of the list.
@@ -79,12 +81,13 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     });
   };
   /** As the core does: fitted first, then one call. */
-  const embed = async (model: ProviderModel, texts: readonly string[], signal = never()) => {
+  const embed = async (model: ProviderModel, texts: readonly string[], kind: TextKind = 'doc') => {
     await model.identity();
     const fitted = await model.fit(texts);
     return model.embed(
       fitted.map(({ text }) => text),
-      signal,
+      never(),
+      { kind },
     );
   };
 
@@ -147,6 +150,17 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     for (const [i, { vector }] of together.entries()) assert.ok(cosine(vector, alone[i]![0]!.vector) > 0.999);
   });
 
+  check('embeds a text as what it is, where it tells documents and queries apart', async (model) => {
+    await model.identity();
+    if (!model.distinguishesKinds) return;
+    const documents = await embed(model, samples, 'doc');
+    const queries = await embed(model, samples, 'query');
+    for (const [i, { vector }] of documents.entries()) {
+      const likeness = cosine(vector, queries[i]!.vector);
+      assert.ok(likeness < 0.99999, `text ${i} has the same vector as a document and as a query`);
+    }
+  });
+
   check('cuts a text to its limit, at no place inside a character', async (model) => {
     const { maxInputTokens } = model.spec;
     const long = '🙂 purr '.repeat(maxInputTokens);
@@ -165,6 +179,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     const embedded = await model.embed(
       fitted.map(({ text }) => text),
       never(),
+      asDocuments,
     );
     checkEmbedded(embedded, texts.length, model.spec);
     for (const [i, { tokens }] of embedded.entries())
@@ -181,7 +196,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
   if (open().remote) {
     check('gives up at once when the signal has been aborted', async (model) => {
       await model.identity();
-      await assert.rejects(model.embed(samples, AbortSignal.abort()));
+      await assert.rejects(model.embed(samples, AbortSignal.abort(), asDocuments));
     });
   }
 
@@ -190,7 +205,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
       await model.identity();
       hangOnce();
       const caller = new AbortController();
-      const asked = model.embed(samples, caller.signal);
+      const asked = model.embed(samples, caller.signal, asDocuments);
       setTimeout(() => caller.abort(), 50);
       await assert.rejects(asked);
       checkEmbedded(await embed(model, samples), samples.length, model.spec);
@@ -201,7 +216,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     check('says that a failure which passes can be tried again', async (model) => {
       await model.identity();
       failOnce();
-      const error = await rejection(model.embed(samples, never()));
+      const error = await rejection(model.embed(samples, never(), asDocuments));
       assert.ok(error instanceof EmbedQLError, `not an EmbedQLError: ${error}`);
       assert.ok(!(error instanceof InputRefusedError), 'the input is not at fault');
       assert.equal(error.retryable, true);
@@ -212,7 +227,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
   if (refusedText !== undefined) {
     check('says when a text is at fault, without repeating it, and takes the others', async (model) => {
       await model.identity();
-      const error = await rejection(model.embed([samples[0]!, refusedText], never()));
+      const error = await rejection(model.embed([samples[0]!, refusedText], never(), asDocuments));
       assert.ok(error instanceof InputRefusedError, `not an InputRefusedError: ${error}`);
       assert.equal(error.retryable, false);
       assert.ok(!error.message.includes(refusedText), 'the message repeats the text');
@@ -227,7 +242,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
         const { available, loaded, reason } = model.status();
         assert.deepEqual([available, loaded], [false, false]);
         assert.ok(reason, 'there is no reason that says what to do');
-        for (const asked of [model.identity(), model.embed(samples, never())]) {
+        for (const asked of [model.identity(), model.embed(samples, never(), asDocuments)]) {
           const error = await rejection(asked);
           assert.ok(error instanceof EmbedQLError, `not an EmbedQLError: ${error}`);
           assert.equal(error.code, 'PROVIDER_NOT_CONFIGURED');

@@ -291,7 +291,7 @@ export const mutations: readonly Mutation[] = [
   {
     what: 'what was computed is not told',
     file: sender,
-    text: '      events.computed(model.spec.name, embedded.length, tokens);\n',
+    text: '      events.computed(model.spec.name, embedded.length, tokens, estimated);\n',
     replacement: '',
   },
   {

@@ -7,7 +7,15 @@ import type { ProviderModel } from '../provider.ts';
 /** A model of which everything has been checked, and which can always count. */
 export type CheckedModel = Pick<
   ProviderModel,
-  'spec' | 'remote' | 'status' | 'identity' | 'fit' | 'embed' | 'close'
+  | 'spec'
+  | 'remote'
+  | 'distinguishesKinds'
+  | 'maxConcurrency'
+  | 'status'
+  | 'identity'
+  | 'fit'
+  | 'embed'
+  | 'close'
 > &
   Required<Pick<ProviderModel, 'countTokens'>>;
 
@@ -48,19 +56,21 @@ export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
       );
     isTold = true;
     const own = await counted(texts);
-    return embedded.map(({ vector }, i) => ({ vector, tokens: own[i]! }));
+    return embedded.map(({ vector }, i) => ({ vector, tokens: own[i]!, tokensEstimated: true }));
   };
   return {
     spec,
     remote: model.remote,
+    distinguishesKinds: model.distinguishesKinds === true,
+    maxConcurrency: checkConcurrency(model.maxConcurrency),
     status: () => checkStatus(model),
     identity: () => explained(async () => checkIdentity(spec, await model.identity())),
     fit: fitted,
     countTokens: counted,
-    embed: async (texts, signal) =>
+    embed: async (texts, signal, call) =>
       believed(
         texts,
-        await explained(async () => checkAnswer(spec, texts, await model.embed(texts, signal))),
+        await explained(async () => checkAnswer(spec, texts, await model.embed(texts, signal, call))),
       ),
     close: () => model.close(),
   };
@@ -73,6 +83,10 @@ function checkStatus(model: ProviderModel): ModelStatus {
   } catch {
     return { available: false, loaded: false, reason: `${model.spec.name} cannot say how it is.` };
   }
+}
+
+function checkConcurrency(most: unknown): number | undefined {
+  return typeof most === 'number' && most >= 1 ? Math.floor(most) : undefined;
 }
 
 function checkIdentity(spec: ModelSpec, identity: unknown): string {
@@ -100,7 +114,7 @@ function checkAnswer(
     throw wrong(spec, `returned ${count} vectors for ${texts.length} texts`);
   }
   return embedded.map((item: Partial<EmbeddedText> | undefined) => {
-    const { vector, tokens } = item ?? {};
+    const { vector, tokens, tokensEstimated } = item ?? {};
     if (!(vector instanceof Float32Array)) throw wrong(spec, 'returned something other than a Float32Array');
     if (vector.length !== spec.dimension) {
       throw wrong(
@@ -109,7 +123,8 @@ function checkAnswer(
       );
     }
     if (!isFiniteVector(vector)) throw wrong(spec, 'returned a vector with a value that is not a number');
-    return { vector, tokens: isCount(tokens) ? Math.ceil(tokens) : 0 };
+    const count = isCount(tokens) ? Math.ceil(tokens) : 0;
+    return tokensEstimated === true ? { vector, tokens: count, tokensEstimated } : { vector, tokens: count };
   });
 }
 

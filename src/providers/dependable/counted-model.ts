@@ -12,15 +12,16 @@ export function countedModel(model: CheckedModel, events: EmbedderEvents): Embed
   return {
     spec: model.spec,
     concurrency,
+    distinguishesKinds: model.distinguishesKinds,
     status: () => model.status(),
     identity: () => model.identity(),
     fit: (texts) => model.fit(texts),
     countTokens: (texts, atMost) => model.countTokens(texts, atMost),
     close: () => model.close(),
-    async embed(texts) {
+    async embed(texts, { kind = 'doc' } = {}) {
       const report = reportCall(events, { model: model.spec.name, texts: texts.length });
       try {
-        const embedded = await model.embed(texts, never);
+        const embedded = await model.embed(texts, never, { kind });
         report('ok');
         return embedded;
       } catch (error) {

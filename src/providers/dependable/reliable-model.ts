@@ -22,6 +22,7 @@ import type {
   ModelStatus,
 } from '../../core/model.ts';
 import type { Log } from '../../core/surroundings.ts';
+import type { ProviderCallOptions } from '../provider.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { type CheckedModel, isAbort } from './checked-model.ts';
 import { reportCall } from './counted-model.ts';
@@ -83,7 +84,9 @@ export class ReliableModel implements EmbeddingModel {
     this.#model = model;
     this.#options = options;
     this.#events = events;
-    this.#limit = new AdaptiveLimit(options.concurrency);
+    this.#limit = new AdaptiveLimit(
+      Math.min(options.concurrency, model.maxConcurrency ?? options.concurrency),
+    );
     this.#breaker = circuitBreaker(
       handleWhen((error) => isOutage(error) && !this.#blameless.has(error)),
       {
@@ -96,6 +99,10 @@ export class ReliableModel implements EmbeddingModel {
       log.warn({ model: name, breakerMs: options.breakerMs }, 'provider is down; calls to it are paused'),
     );
     this.#breaker.onReset(() => log.info({ model: name }, 'provider is back'));
+  }
+
+  get distinguishesKinds(): boolean {
+    return this.#model.distinguishesKinds === true;
   }
 
   get concurrency(): number {
@@ -120,7 +127,7 @@ export class ReliableModel implements EmbeddingModel {
 
   async embed(
     texts: readonly string[],
-    { retryServerFailures = true }: EmbedCallOptions = {},
+    { retryServerFailures = true, kind = 'doc' }: EmbedCallOptions = {},
   ): Promise<EmbeddedText[]> {
     const endsAt = performance.now() + this.deadlineMs;
     const deadline = AbortSignal.timeout(this.deadlineMs);
@@ -141,7 +148,7 @@ export class ReliableModel implements EmbeddingModel {
         const probeEnds = await this.#pauseOver(endsAt, deadline);
         attempts += 1;
         try {
-          return await this.#breaker.execute(() => this.#attempt(texts, attempts, deadline));
+          return await this.#breaker.execute(() => this.#attempt(texts, { kind }, attempts, deadline));
         } finally {
           probeEnds?.();
         }
@@ -187,12 +194,20 @@ export class ReliableModel implements EmbeddingModel {
     return end;
   }
 
-  async #attempt(texts: readonly string[], attempts: number, deadline: AbortSignal): Promise<EmbeddedText[]> {
+  async #attempt(
+    texts: readonly string[],
+    call: ProviderCallOptions,
+    attempts: number,
+    deadline: AbortSignal,
+  ): Promise<EmbeddedText[]> {
     const started = performance.now();
     const report = reportCall(this.#events, { model: this.spec.name, texts: texts.length });
     try {
       const limited = timeout(this.#options.timeoutMs, TimeoutStrategy.Aggressive);
-      const embedded = await limited.execute(({ signal }) => this.#model.embed(texts, signal), deadline);
+      const embedded = await limited.execute(
+        ({ signal }) => this.#model.embed(texts, signal, call),
+        deadline,
+      );
       report('ok');
       this.#limit.succeeded();
       this.#refusedInARow = 0;

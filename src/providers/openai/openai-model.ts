@@ -80,7 +80,8 @@ export class OpenAIModel implements ProviderModel {
     const { vectors, tokens: total } = readResponse(response, texts.length, this.spec);
     const counts = weights ?? (total === undefined ? await countEach(texts) : [total]);
     const tokens = total === undefined ? counts : apportion(total, counts);
-    return vectors.map((vector, i) => ({ vector, tokens: tokens[i]! }));
+    const estimate = total === undefined ? { tokensEstimated: true } : undefined;
+    return vectors.map((vector, i) => ({ vector, tokens: tokens[i]!, ...estimate }));
   }
 
   async close(): Promise<void> {}

@@ -347,6 +347,27 @@ describe('documents and queries', () => {
       expect(model.sent).toHaveLength(2);
     }
     expect(prefixed.model.sent).toEqual(['text', 'query: text']);
+    // A prefix is in the text, so both share a call; a model that is told what they are gets two.
+    expect(prefixed.model.calls.map(({ options }) => options?.kind)).toEqual(['doc']);
+    expect(telling.model.calls.map(({ options }) => options?.kind)).toEqual(['doc', 'query']);
+  });
+
+  test('never share a call, whatever goes wrong, where the model is told which they are', async () => {
+    const { model, asker, settle } = create({ maxBatchSize: 4 }, true);
+    const isQuery = new Map<string, boolean>();
+    model.behaviour.refuse = (texts) => {
+      if (texts.some((text) => text.endsWith('7'))) throw new InputRefusedError('refused');
+    };
+    const a = asker('a', false);
+    const answers = Array.from({ length: 30 }, (_, i) => {
+      isQuery.set(`text ${i}`, i % 3 === 0);
+      return a.ask(`text ${i}`, { kind: i % 3 === 0 ? 'query' : 'doc' });
+    });
+    await settle();
+    for (const { texts, options } of model.calls)
+      for (const text of texts) expect(options?.kind).toBe(isQuery.get(text) ? 'query' : 'doc');
+    const failed = answers.filter(({ answer }) => answer.outcome instanceof Error);
+    expect(failed).toHaveLength(3);
   });
 });
 

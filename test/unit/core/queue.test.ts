@@ -35,6 +35,18 @@ describe('FairQueue', () => {
     expect(names(queue.take(limits))).toBe('a3 b5');
   });
 
+  test('never mixes kinds, which take turns', () => {
+    const queue = new FairQueue<Item>();
+    const group = {};
+    for (const name of ['d1', 'd2', 'd3', 'd4', 'd5']) queue.add({ ...item(name, group), kind: 'doc' });
+    for (const name of ['q1', 'q2']) queue.add({ ...item(name, group), kind: 'query' });
+    expect(queue.hasFullBatch(limits)).toBe(true);
+    expect(names(queue.take(limits))).toBe('d1 d2 d3 d4');
+    expect(names(queue.take(limits))).toBe('q1 q2');
+    expect(names(queue.take(limits))).toBe('d5');
+    expect(queue.size).toBe(0);
+  });
+
   test('passes over what does not fit into the tokens, and gives it a batch of its own in the end', () => {
     const queue = new FairQueue<Item>();
     queue.add(item('small', {}, 100, 10));
@@ -59,6 +71,7 @@ describe('FairQueue', () => {
     const items = fc.array(
       fc.record({
         group: fc.constantFrom(...groups),
+        kind: fc.constantFrom(undefined, 'doc', 'query'),
         maxBatchSize: fc.integer({ min: 1, max: 6 }),
         maxTokens: fc.integer({ min: 1, max: 120 }),
       }),
@@ -74,6 +87,7 @@ describe('FairQueue', () => {
           expect(batch.length).toBeLessThanOrEqual(
             Math.min(limits.size, ...batch.map(({ maxBatchSize }) => maxBatchSize)),
           );
+          expect(new Set(batch.map(({ kind }) => kind)).size).toBe(1);
           const tokens = batch.reduce((sum, { maxTokens }) => sum + maxTokens, 0);
           if (batch.length > 1) expect(tokens).toBeLessThanOrEqual(limits.tokens);
           out.push(...batch);

@@ -27,6 +27,7 @@ function create(maxBatchSize = 100) {
   const task = (text: string): SendTask => ({
     text,
     group,
+    kind: 'doc',
     maxBatchSize,
     maxTokens: text.length,
     submittedAt: 0,

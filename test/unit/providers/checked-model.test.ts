@@ -16,6 +16,7 @@ const spec: ModelSpec = {
 };
 const good = { vector: Float32Array.from([1, 2]), tokens: 3 };
 const signal = new AbortController().signal;
+const asDocuments = { kind: 'doc' } as const;
 
 /** A stranger's model, which gives and throws what the types forbid. */
 function model(strange: { [Method in keyof ProviderModel]?: unknown }, log: Log = silentLog) {
@@ -45,7 +46,9 @@ describe("a stranger's answer", () => {
     ],
     ['infinity', [{ ...good, vector: Float32Array.from([1, Number.POSITIVE_INFINITY]) }], /not a number/],
   ])('%s is refused', async (_name, answer, message) => {
-    await expect(model({ embed: async () => answer }).embed(['text'], signal)).rejects.toThrow(message);
+    await expect(model({ embed: async () => answer }).embed(['text'], signal, asDocuments)).rejects.toThrow(
+      message,
+    );
   });
 
   describe('tokens', () => {
@@ -54,7 +57,7 @@ describe("a stranger's answer", () => {
         { embed: async () => tokens.map((count) => ({ ...good, tokens: count })), ...strange },
         log,
       );
-      return (await embed(texts, signal)).map((one) => one.tokens);
+      return (await embed(texts, signal, asDocuments)).map((one) => one.tokens);
     };
     const four = ['text', 'text', 'text', 'text'];
 
@@ -76,7 +79,7 @@ describe("a stranger's answer", () => {
         1, 2, 3, 4,
       ]);
       const { embed } = model({ embed: async () => [{ ...good, tokens: 5e9 }] }, log);
-      for (let call = 0; call < 3; call++) await embed(['secret'], signal);
+      for (let call = 0; call < 3; call++) await embed(['secret'], signal, asDocuments);
       expect(lines).toHaveLength(1);
       expect(JSON.stringify(lines)).not.toContain('secret');
     });
@@ -115,7 +118,7 @@ describe("a stranger's error", () => {
       retryable: false,
       message: expect.not.stringContaining('secret'),
     };
-    await expect(embed(['secret'], signal)).rejects.toMatchObject(failure);
+    await expect(embed(['secret'], signal, asDocuments)).rejects.toMatchObject(failure);
     await expect(identity()).rejects.toMatchObject(failure);
     expect(JSON.stringify(lines)).toMatch(/RangeError.*checked-model\.test/);
     expect(JSON.stringify(lines)).not.toContain('secret');
@@ -123,7 +126,7 @@ describe("a stranger's error", () => {
 
   test('of a connection is one', async () => {
     const broken = model({ embed: () => fetch('http://127.0.0.1:1') });
-    await expect(broken.embed(['text'], signal)).rejects.toMatchObject({
+    await expect(broken.embed(['text'], signal, asDocuments)).rejects.toMatchObject({
       code: 'PROVIDER_ERROR',
       retryable: true,
     });
