@@ -43,6 +43,10 @@ export class MemoryCache implements Cache {
     return this.#entries.has(key);
   }
 
+  async hasMany(keys: readonly string[]): Promise<boolean[]> {
+    return keys.map((key) => this.has(key));
+  }
+
   unusable(key: string): void {
     this.#entries.delete(key);
   }

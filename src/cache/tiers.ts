@@ -46,6 +46,15 @@ export class TieredCache implements Cache {
     return hits.map((hit) => (typeof hit === 'object' ? hit : undefined));
   }
 
+  async hasMany(keys: readonly string[], waitMs?: number): Promise<boolean[]> {
+    const onDisk = await this.#disk?.hasMany(keys);
+    const found = keys.map((key, i) => this.#memory.has(key) || onDisk?.[i] === true);
+    const missing = keys.filter((_, i) => !found[i]);
+    if (!this.#redis || missing.length === 0) return found;
+    const inRedis = (await this.#redis.hasMany(missing, waitMs)).values();
+    return found.map((one) => one || inRedis.next().value === true);
+  }
+
   claimMany(keys: readonly string[], waitMs: number): Promise<Claimed[]> {
     return this.#lookUp(keys, (redis, missing) => redis.claimMany(missing, waitMs));
   }

@@ -7,6 +7,7 @@ import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
 import { version } from '../version.ts';
 import { cacheStats, clearCache } from './cache.ts';
+import { estimateFile } from './estimate.ts';
 import { listModels } from './models.ts';
 import { pullModel } from './pull.ts';
 import { serve } from './serve.ts';
@@ -66,6 +67,14 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .option('--model <name>', 'the model; default: the default model of the server')
     .action(async (file: string, { model }: { model?: string }) =>
       out(await warmCache({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
+    );
+  program
+    .command('estimate')
+    .description('say what the texts of a file would cost; computes and pays nothing')
+    .argument('<file>', 'a .txt or .jsonl file; - reads standard input')
+    .option('--model <name>', 'the model; default: the default model of the server')
+    .action(async (file: string, { model }: { model?: string }) =>
+      out(await estimateFile({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
     );
   const cache = program.command('cache').description('inspect and clear the cache on disk and in Redis');
   cache

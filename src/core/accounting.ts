@@ -66,6 +66,14 @@ export function costOf(tokens: number, spec: Pick<ModelSpec, 'costPer1kTokens'>)
   return (tokens * (spec.costPer1kTokens ?? 0)) / 1000;
 }
 
+/** The same for what is bought in the provider's batches. */
+export function batchCostOf(
+  tokens: number,
+  { batchCostPer1kTokens }: Pick<ModelSpec, 'batchCostPer1kTokens'>,
+): number {
+  return costOf(tokens, { costPer1kTokens: batchCostPer1kTokens ?? null });
+}
+
 /**
  * Counts what the core does. Only whole numbers are added up, and money is worked out from them when
  * somebody asks, so that a million small costs lose nothing to rounding.

@@ -38,6 +38,11 @@ export interface Cache {
   /** Looks further, in one round trip for all keys. Same length and order as `keys`. @param waitMs at the most */
   getMany(keys: readonly string[], waitMs?: number): Promise<Array<CacheHit | undefined>>;
   /**
+   * Whether there are values, in one round trip for all keys; it does not count as a use of them. Same length and order as
+   * `keys`. Default: what `getMany` finds. @param waitMs at the most
+   */
+  hasMany?(keys: readonly string[], waitMs?: number): Promise<boolean[]>;
+  /**
    * For a cache that several processes share: looks further, and in the same round trip says that this process computes
    * what is not there and what nobody else computes (`ours`). The claim lives until the value is set, the key is released, or
    * this process is gone.

@@ -1,9 +1,9 @@
 import type { Catalogue } from './catalogue.ts';
 import { systemClock } from './clock.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
-import { Flights, type FlightsOptions } from './flights.ts';
+import { Flights, type FlightsOptions, type Look } from './flights.ts';
 import type { EmbeddingModel } from './model.ts';
-import type { Answer, ModelRequest, Operation } from './request.ts';
+import type { Answer, ModelRequest, Operation, TextRequest } from './request.ts';
 import { silentLog } from './surroundings.ts';
 import { noTracer } from './tracing.ts';
 
@@ -73,6 +73,14 @@ export class Embedder {
       }),
     );
     return answers;
+  }
+
+  /**
+   * Looks for texts of one model without asking for them: nothing is computed, claimed, paid, or counted as used.
+   * @param waitMs that the cache may take. @throws EmbedQLError where the model cannot be used
+   */
+  look(model: EmbeddingModel, requests: readonly TextRequest[], waitMs?: number): Promise<Look[]> {
+    return this.#flights.get(model)!.look(requests, waitMs);
   }
 
   /** Texts that are under way in any way: looked up, waiting, or being computed. */

@@ -6,7 +6,7 @@ import { type Clock, sleep } from './clock.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
 import { answerOf, Flight, type Outcome, type Waiter } from './flight.ts';
-import type { EmbeddingModel } from './model.ts';
+import type { EmbeddingModel, TextKind } from './model.ts';
 import { Places } from './places.ts';
 import type { Operation, TextRequest } from './request.ts';
 import { Scheduler } from './scheduler.ts';
@@ -32,6 +32,15 @@ export interface FlightsOptions {
 /** Milliseconds between two looks for what another replica computes: the first, and the longest. */
 const firstPollMs = 20;
 const longestPollMs = 250;
+
+/** How it stands with a text that nobody has asked for yet. */
+export interface Look {
+  /** Its cache key. Texts with the same are one text. */
+  readonly key: string;
+  readonly cached: boolean;
+  /** Whether it is looked up or computed at this moment, in this process. */
+  readonly underWay: boolean;
+}
 
 /** What an operation may still wait for the cache. */
 interface CacheWait {
@@ -97,6 +106,25 @@ export class Flights {
     return this.#byKey.size;
   }
 
+  /**
+   * Looks for texts without asking for them: nothing is computed, claimed, or counted as used.
+   * @throws EmbedQLError where the model cannot be used
+   */
+  async look(requests: readonly TextRequest[], waitMs = this.#options.cacheWaitMs): Promise<Look[]> {
+    const { cache, log } = this.#options;
+    const identity = await this.#model.identity();
+    const keys = requests.map(({ kind, text }) => this.#keyOf(identity, kind, text));
+    let cached: boolean[];
+    try {
+      cached =
+        (await cache.hasMany?.(keys, waitMs)) ?? (await cache.getMany(keys, waitMs)).map((hit) => !!hit);
+    } catch (error) {
+      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to look for vectors');
+      cached = [];
+    }
+    return keys.map((key, i) => ({ key, cached: cached[i] === true, underWay: this.#byKey.has(key) }));
+  }
+
   /** Answers or errors, in the order of `requests`; one that fails does not affect the others. */
   async embed(requests: readonly TextRequest[], operation: Operation): Promise<Outcome[]> {
     let identity: string;
@@ -117,8 +145,7 @@ export class Flights {
     const { cache } = this.#options;
     for (let i = 0; i < requests.length; i++) {
       const request = requests[i]!;
-      const kind = this.#oneKind ? 'doc' : request.kind;
-      const key = cacheKey(identity, kind, request.text);
+      const key = this.#keyOf(identity, request.kind, request.text);
       const hit = request.useCache ? this.#usable(key, cache.peek(key)) : undefined;
       if (hit) {
         outcomes[i] = this.#answer(hit, request, hits);
@@ -156,6 +183,10 @@ export class Flights {
       await this.#untilSettled(settled, waits, operation);
     }
     return outcomes;
+  }
+
+  #keyOf(identity: string, kind: TextKind, text: string): string {
+    return cacheKey(identity, this.#oneKind ? 'doc' : kind, text);
   }
 
   /** Who joins with a smaller `maxBatchSize` has it, as long as the text has not been sent. */

@@ -33,6 +33,8 @@ export interface ModelSpec {
   readonly maxBatchTokens?: number | undefined;
   /** USD for 1,000 tokens; 0 is free, null is not known. */
   readonly costPer1kTokens: number | null;
+  /** The same for what is bought within a day, in the provider's batches; null is not known, undefined: it has none. */
+  readonly batchCostPer1kTokens?: number | null | undefined;
   /** Whether a prefix of the vector, re-normalised, is itself a good embedding (Matryoshka). */
   readonly supportsDimensions: boolean;
   /** The sizes that its vectors may be cut to. Default: any, where it supports dimensions. */

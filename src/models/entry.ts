@@ -21,6 +21,7 @@ const common = {
   maxBatchSize: z.int().positive().max(2_048).optional(),
   maxInputTokens: z.int().positive().max(100_000_000).optional(),
   costPer1kTokens: z.number().nonnegative().max(1_000).optional(),
+  batchCostPer1kTokens: z.number().nonnegative().max(1_000).optional(),
   supportsDimensions: z.boolean().optional(),
   matryoshka: z.array(z.int().positive()).min(1).max(100).optional(),
   queryPrefix: z.string().optional(),

@@ -33,6 +33,9 @@ export function modelSpecs(
     return {
       ...spec,
       ...(provider?.aliases ? { aliases: provider.aliases(spec.name) } : {}),
+      ...(spec.batchCostPer1kTokens === undefined && provider?.takesBatches?.(spec.options ?? {})
+        ? { batchCostPer1kTokens: spec.costPer1kTokens === null ? null : spec.costPer1kTokens / 2 }
+        : {}),
       ...(provider?.refusesLongTexts?.(spec.options ?? {}) ? { refusesLongTexts: true } : {}),
     };
   });

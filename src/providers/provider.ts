@@ -128,6 +128,11 @@ export interface Provider<Options = unknown> {
    * same here. Default: it cuts.
    */
   refusesLongTexts?(options: Options): boolean;
+  /**
+   * Whether the service behind these options takes batches, which it answers within a day at half the price. An entry whose
+   * batches cost something else says so in `batchCostPer1kTokens`. Default: it takes none.
+   */
+  takesBatches?(options: Options): boolean;
   /** Other names under which clients may know a model. */
   aliases?(name: string): readonly string[];
   /** Opens a model without asking anything of the network or the disk; that waits for the first use. */

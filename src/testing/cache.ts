@@ -113,6 +113,15 @@ export function testCache({ name, open, bounded = true, damage }: CacheContract)
     for (const [i, [, value]] of entries.entries()) same(hits[i], value);
   });
 
+  check('where it can say what it has, it says so of neither more nor less', async (cache) => {
+    const [a, b] = [entry(8), entry(8)];
+    await keep(cache, [a, b]);
+    const keys = [entry(8)[0], b[0], a[0], entry(8)[0], b[0]];
+    const has = (await cache.hasMany?.(keys)) ?? (await cache.getMany(keys)).map(Boolean);
+    assert.deepEqual(has, [false, true, true, false, true]);
+    assert.deepEqual(await (cache.hasMany?.([]) ?? []), []);
+  });
+
   check('stored twice at the same time, an entry is one of the two and whole', async (cache) => {
     const [key, first] = entry(64);
     const second = entry(64)[1];

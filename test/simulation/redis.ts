@@ -91,6 +91,7 @@ export class SimRedis {
     };
     return {
       getMany: (keys) => call(() => keys.map((key) => this.#lacks(key) ?? this.#values.get(key) ?? null)),
+      hasMany: (keys) => call(() => keys.map((key) => this.#lacks(key) ?? this.#values.has(key))),
       claimMany: (keys, leaseMs) =>
         call(() => keys.map((key) => this.#lacks(key) ?? this.#claim(key, leaseMs, process, connection))),
       renew: (keys, leaseMs) =>

@@ -128,6 +128,27 @@ export type ErrorCount = {
   count: Scalars['Int']['output'];
 };
 
+/** The cost of a list of texts if they were embedded now. */
+export type Estimate = {
+  __typename?: 'Estimate';
+  /** Distinct texts that are in the cache and cost nothing. */
+  cached: Scalars['Int']['output'];
+  /** USD for these tokens; null if the price is unknown. */
+  costUsd?: Maybe<Scalars['Float']['output']>;
+  /** USD with `deadline: DAY`; null if the provider has no batches. */
+  costUsdWithinDay?: Maybe<Scalars['Float']['output']>;
+  /** Different texts that are not empty. */
+  distinct: Scalars['Int']['output'];
+  /** Texts with nothing in them; they are never sent. */
+  empty: Scalars['Int']['output'];
+  /** The number of texts given. */
+  texts: Scalars['Int']['output'];
+  /** Tokens that the provider would charge for: of distinct texts that are not cached. Exact if the tokenizer of the model is known, else the most it can be. */
+  tokens: Scalars['Float']['output'];
+  /** Distinct texts over the token limit of the model; they would be cut. */
+  tooLong: Scalars['Int']['output'];
+};
+
 /** The status and the configuration of the server. */
 export type Health = {
   __typename?: 'Health';
@@ -348,6 +369,8 @@ export type Query = {
   _service: _Service;
   /** The model of requests that name none. */
   defaultModel: Model;
+  /** The cost of a list of texts. Computes and pays nothing. The texts count towards the limits of the operation. */
+  estimate: Estimate;
   /** The status of the server. Probes use `/health` and `/ready` over plain HTTP. */
   health: Health;
   /** The limits of one request. Split larger requests. */
@@ -366,6 +389,14 @@ export type Query = {
 /** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type Query_EntitiesArgs = {
   representations: Array<Scalars['_Any']['input']>;
+};
+
+
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
+export type QueryEstimateArgs = {
+  kind?: InputMaybe<TextKind>;
+  model?: InputMaybe<Scalars['String']['input']>;
+  texts: Array<Scalars['String']['input']>;
 };
 
 

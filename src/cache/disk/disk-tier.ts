@@ -120,6 +120,17 @@ export class DiskTier {
     return [...found];
   }
 
+  /** Whether there are entries, by the index alone. Same length and order as `keys`. */
+  async hasMany(keys: readonly string[]): Promise<boolean[]> {
+    if (this.#state === 'opening') await this.ready(this.#options.waitMs ?? diskWaitMs);
+    const store = this.available ? this.#store : undefined;
+    return keys.map((key) => {
+      if (this.#pending.has(key)) return true;
+      const parts = store && splitKey(key);
+      return parts !== undefined && store!.find(parts) !== undefined;
+    });
+  }
+
   /** An entry that checked out was none of the model's. What is computed takes its place. */
   unusable(): void {
     this.#options.events.cacheError('decode');

@@ -10,6 +10,8 @@ export type ClaimedValue = Buffer | 'ours' | 'theirs' | Error;
 export interface RedisCommands {
   /** One round trip (in a cluster: one for each node). An Error in the place of a key that could not be read. */
   getMany(keys: readonly string[]): Promise<Array<Buffer | null | Error>>;
+  /** Whether there is anything under each key, in as many round trips. */
+  hasMany(keys: readonly string[]): Promise<Array<boolean | Error>>;
   /** Reads, and leases for `leaseMs` what is not there and not leased, in the same round trip. */
   claimMany(keys: readonly string[], leaseMs: number): Promise<ClaimedValue[]>;
   /** Keeps our leases on these keys for `leaseMs` more. */
@@ -110,6 +112,12 @@ export function redisCommands(link: RedisLink): RedisCommands {
         keys,
         (pipeline, own) => void own.map((key) => pipeline.getBuffer(key)),
         (replies) => replies.map(([error, value]) => error ?? (value as Buffer | null)),
+      ),
+    hasMany: (keys) =>
+      eachNode<boolean | Error>(
+        keys,
+        (pipeline, own) => void own.map((key) => pipeline.exists(key)),
+        (replies) => replies.map(([error, count]) => error ?? count === 1),
       ),
     claimMany: (keys, leaseMs) =>
       eachNode<ClaimedValue>(

@@ -109,6 +109,12 @@ export class RedisTier {
     return values.map((value) => (value ? this.#read(value) : undefined));
   }
 
+  /** Whether there are values; false for whatever cannot be known within `waitMs`. Same length and order as `keys`. */
+  async hasMany(keys: readonly string[], waitMs = this.#options.waitMs): Promise<boolean[]> {
+    const answers = await this.#ask(keys, waitMs, () => this.#commands.hasMany(keys));
+    return answers.map((answer) => answer === true);
+  }
+
   /** Reads, and takes the lease on what is not there, so that other replicas know that we compute it. */
   async claimMany(keys: readonly string[], waitMs: number): Promise<Stored[]> {
     const values = await this.#ask(keys, waitMs, () => this.#claimOrRead(keys));

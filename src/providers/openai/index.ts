@@ -17,5 +17,6 @@ export const openai: Provider<OpenAIOptions> = {
     apiKeyEnv: z.string().min(1).optional(),
   },
   refusesLongTexts: ({ baseUrl }) => baseUrl === undefined,
+  takesBatches: ({ baseUrl }) => baseUrl === undefined,
   open: (spec, context) => new OpenAIModel(spec, context),
 };

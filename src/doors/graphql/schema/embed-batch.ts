@@ -27,7 +27,7 @@ export interface FailureSource {
   error: EmbedQLError;
 }
 
-/** `embedBatch`: a list of texts in one field. @returns the type of its failures. */
+/** `embedBatch`: a list of texts in one field. @returns types that others use, too. */
 export function addEmbedBatch(builder: Builder) {
   const { BatchFailure, EmbeddingBatch } = addTypes(builder);
   const TextKindEnum = builder.enumType('TextKind', {
@@ -73,8 +73,11 @@ export function addEmbedBatch(builder: Builder) {
       },
     }),
   );
-  return BatchFailure;
+  return { BatchFailure, TextKindEnum };
 }
+
+/** The enum `TextKind`. */
+export type TextKindRef = ReturnType<typeof addEmbedBatch>['TextKindEnum'];
 
 /** Why an empty text of a list has no embedding. */
 export const emptyText = badUserInput('The text is empty; pass a text to embed.');

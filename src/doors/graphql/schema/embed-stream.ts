@@ -21,7 +21,7 @@ interface ChunkSource {
 export function addEmbedStream(
   builder: Builder,
   Embedding: ReturnType<typeof addEmbedding>,
-  BatchFailure: ReturnType<typeof addEmbedBatch>,
+  BatchFailure: ReturnType<typeof addEmbedBatch>['BatchFailure'],
 ): void {
   const IndexedEmbedding = builder
     .objectRef<ChunkSource['embeddings'][number]>('IndexedEmbedding')

@@ -5,6 +5,7 @@ import { addEmbedBatch } from './embed-batch.ts';
 import { addEmbedStream } from './embed-stream.ts';
 import { addEmbeddedText } from './embedded-text.ts';
 import { addEmbedding } from './embedding.ts';
+import { addEstimate } from './estimate.ts';
 import { addFederation } from './federation.ts';
 import { addHealth, addLimits } from './health.ts';
 import { addMetrics } from './metrics.ts';
@@ -19,7 +20,8 @@ export function createSchema(): GraphQLSchema {
   const Embedding = addEmbedding(builder);
   addEmbed(builder, Embedding);
   const embeddedText = addEmbeddedText(builder, Embedding);
-  const BatchFailure = addEmbedBatch(builder);
+  const { BatchFailure, TextKindEnum } = addEmbedBatch(builder);
+  addEstimate(builder, TextKindEnum);
   addSimilarity(builder);
   const model = addModels(builder);
   addMetrics(builder);
