@@ -41,6 +41,7 @@ import { defaultModelName, modelSpecs } from './models/specs.ts';
 import { openModels } from './providers/open.ts';
 import type { Provider } from './providers/provider.ts';
 import { PrometheusMetrics } from './telemetry/prometheus.ts';
+import { startReport } from './telemetry/start-report.ts';
 import { createTracing } from './telemetry/tracing.ts';
 import { version } from './version.ts';
 import { EncodedVectors } from './wire/vector-text.ts';
@@ -236,8 +237,10 @@ export async function createApp({
       address = await server.listen(host, port).catch((error: unknown) => {
         throw cannotListen(error, { host, port });
       });
-      const pages = `GraphiQL: ${address}${basePath}${graphqlPath}; dashboard: ${address}${basePath}/`;
-      log.info({ address, defaultModel: catalogue.defaultModel.spec.name }, `EmbedQL is listening; ${pages}`);
+      const pages = { graphiql: `${basePath}${graphqlPath}`, dashboard: `${basePath}/` };
+      const listening = startReport(address, pages, { catalogue, cache, places: config });
+      const addresses = `GraphiQL: ${listening.graphiql}; dashboard: ${listening.dashboard}`;
+      log.info(listening, `EmbedQL is listening; ${addresses}`);
       return address;
     },
     close() {

@@ -3,27 +3,36 @@ import type { Log, Progress } from '../core/surroundings.ts';
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
+/** What the rate from the start says; nothing before there is a rate to go by, or where it is over at once. */
+function timeLeft(done: number, total: number, ms: number): string {
+  if (ms < 1_000 || done * 100 < total) return '';
+  const seconds = Math.round(((total - done) / done) * (ms / 1_000));
+  if (seconds < 1) return '';
+  return seconds < 100 ? ` | ${seconds} s left` : ` | ${Math.round(seconds / 60)} min left`;
+}
+
 /** A bar on a terminal. */
 export function terminalProgress(): Progress {
   return {
     start(label, totalBytes) {
+      const sizes = totalBytes > 0 ? '{bar} {percentage} % | {done} of {size} MB{left}' : '{done} MB';
       const bar = new SingleBar(
-        {
-          format: `${label} {bar} {percentage}% | {done}/{size} MB | ETA {eta_formatted} {note}`,
-          hideCursor: true,
-          stream: process.stderr,
-        },
+        { format: `${label} ${sizes}{note}`, hideCursor: true, stream: process.stderr },
         Presets.shades_classic,
       );
-      bar.start(totalBytes, 0, { done: '0.0', size: megabytes(totalBytes), note: '' });
+      const started = performance.now();
+      bar.start(totalBytes, 0, { done: '0.0', size: megabytes(totalBytes), left: '', note: '' });
       return {
-        update: (done, note) =>
-          bar.update(Math.min(done, totalBytes || done), {
-            done: megabytes(done),
-            ...(note ? { note: `| ${note}` } : {}),
-          }),
-        end: () => {
-          if (totalBytes > 0) bar.update(totalBytes, { done: megabytes(totalBytes) });
+        update: (done, note) => {
+          const shown = totalBytes > 0 ? Math.min(done, totalBytes) : done;
+          bar.update(shown, {
+            done: megabytes(shown),
+            left: timeLeft(shown, totalBytes, performance.now() - started),
+            ...(note ? { note: ` | ${note}` } : {}),
+          });
+        },
+        end: (complete = true) => {
+          if (complete && totalBytes > 0) bar.update(totalBytes, { done: megabytes(totalBytes), left: '' });
           bar.stop();
         },
       };
@@ -44,7 +53,7 @@ export function loggedProgress(log: Log): Progress {
           tenths = reached;
           log.info({ bytes: done, totalBytes }, `${label}: ${reached * 10} %${note ? ` | ${note}` : ''}`);
         },
-        end: () => log.info({ totalBytes }, `${label}: done`),
+        end: (complete = true) => log.info({ totalBytes }, `${label}: ${complete ? 'done' : 'given up'}`),
       };
     },
   };

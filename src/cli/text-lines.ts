@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { ConfigError } from '../config/config.ts';
 
 export interface TextLine {
   /** From 1. */
@@ -22,10 +23,14 @@ export interface TextSource {
 /**
  * Reads texts, one a line: plain lines, or with `.jsonl` JSON strings or objects with a `text`. `-` is standard
  * input, with plain lines. Empty lines are passed over.
- * @throws Error when the file cannot be read.
+ * @throws ConfigError for a `.json` file, Error when the file cannot be read.
  */
 export async function openTexts(file: string, stdin: Readable): Promise<TextSource> {
   if (file === '-') return { totalBytes: 0, lines: readLines(stdin, false) };
+  if (file.endsWith('.json'))
+    throw new ConfigError(
+      `${file}: one JSON document is not one text a line; write .jsonl with a JSON string a line, or .txt with plain lines`,
+    );
   const { size } = await stat(file);
   return { totalBytes: size, lines: readLines(createReadStream(file), file.endsWith('.jsonl')) };
 }

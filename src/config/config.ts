@@ -55,7 +55,7 @@ export function openDoors({
   if (isLocal || apiKeys.length > 0 || allowAnonymous) return [];
   return [
     `ANYBODY WHO CAN REACH ${host} CAN USE THIS SERVER, AND SPEND WHAT ITS PROVIDERS CHARGE: set EMBEDQL_API_KEYS, or ` +
-      'EMBEDQL_ALLOW_ANONYMOUS=1 if that is meant.',
+      'EMBEDQL_ALLOW_ANONYMOUS=on if that is meant.',
   ];
 }
 

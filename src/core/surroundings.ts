@@ -65,7 +65,8 @@ export interface ProgressTask {
    * @param note what else is worth showing
    */
   update(done: number, note?: string): void;
-  end(): void;
+  /** @param complete false where it was given up before its end. Default: true. */
+  end(complete?: boolean): void;
 }
 
 /** Somewhere to show how far things are. */

@@ -77,6 +77,26 @@ describe('the embedql command', () => {
     });
   });
 
+  test('takes no mistyped model of the cache, and no JSON document, for nothing to do', async () => {
+    const env = { EMBEDQL_CACHE_DIR: await mkdtemp(path.join(tmpdir(), 'embedql-cache-')) };
+    for (const command of ['stats', 'clear']) {
+      const err = expect.stringContaining('Did you mean all-MiniLM-L6-v2?');
+      expect(await cli(['cache', command, '--model', 'all-MiniLM-L6-v3'], env)).toMatchObject({
+        code: 1,
+        err,
+      });
+      expect(
+        await cli(['cache', command, '--model', 'sentence-transformers/all-MiniLM-L6-v2'], env),
+      ).toMatchObject({
+        code: 0,
+        err: '',
+      });
+    }
+    const file = path.join(env.EMBEDQL_CACHE_DIR, 'texts.json');
+    await writeFile(file, '["a text"]');
+    expect(await cli(['warm', file], env)).toMatchObject({ code: 1, err: expect.stringContaining('.jsonl') });
+  });
+
   test('a wrong setting ends the start with one line', async () => {
     const { code, stderr } = await runEmbedQL([], { PORT: 'http' }).finished;
     expect({ code, stderr }).toEqual({

@@ -27,6 +27,14 @@ describe('progress', () => {
     ]);
   });
 
+  test('of what was given up says so, not that it is done', () => {
+    const output = new PassThrough();
+    const task = createProgress(pino({ base: undefined }, output), false).start('fetching', 1_000);
+    task.update(150);
+    task.end(false);
+    expect(String(output.read())).toMatch(/fetching: 10 %.*\n.*fetching: given up/);
+  });
+
   test('is a bar on a terminal, also where the end is not known', () => {
     const log = createLog('silent', false);
     for (const total of [1_000_000, 0]) {
@@ -55,7 +63,9 @@ test('a log for a person has one line for an operation, and says what it came to
     'operation',
   );
   log.warn({ model: 'm' }, 'something else');
-  await vi.waitFor(() => expect(written.join('')).toContain('something else'));
+  const missing = { 'needs A_KEY': ['a-small', 'a-large', 'a-old'], 'needs B_KEY': ['b'] };
+  log.info({ address: 'http://h', defaultModel: 'm', cache: 'memory', missing }, 'EmbedQL is listening');
+  await vi.waitFor(() => expect(written.join('')).toContain('needs B_KEY'));
   write.mockRestore();
   const plain = written.join('').replaceAll(new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g'), '');
   expect(
@@ -67,5 +77,10 @@ test('a log for a person has one line for an operation, and says what it came to
     'INFO: mutation Named: 3 texts, 1 hit, 1 call, $0.0001, 12.3 ms, BAD_USER_INPUT 2',
     'INFO: query: 1 ms, cancelled',
     'WARN: something else {"model":"m"}',
+    'INFO: EmbedQL is listening',
+    '           model    m',
+    '           cache    memory',
+    '           missing  a-small and 2 more: needs A_KEY',
+    '                    b: needs B_KEY',
   ]);
 });

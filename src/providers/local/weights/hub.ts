@@ -73,13 +73,15 @@ export function hubSource(options: HubOptions): WeightsSource {
         done += bytes;
         task.update(done);
       };
+      let complete = false;
       try {
         for (const file of files) {
           const url = `${endpoint}/${id}/resolve/${repository.sha}/${file.rfilename}`;
           await download(url, file, into, headers, options, onBytes);
         }
+        complete = true;
       } finally {
-        task.end();
+        task.end(complete);
       }
     },
   };
