@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describeSettings, type SettingDescription } from '../src/config/settings.ts';
 
 // Writes the table of settings into the operators' manual; CI fails when what is there is not this.
-const file = new URL('../docs/operations/README.md', import.meta.url);
+const file = new URL('../docs/operations/settings.md', import.meta.url);
 const begin = '<!-- settings: written by `npm run settings` from src/config/settings.ts -->\n';
 const end = '<!-- end of settings -->\n';
 

@@ -14,7 +14,7 @@ import { serve } from './serve.ts';
 import { warmCache } from './warm.ts';
 
 /** The operators' manual, as it lies in this package. */
-const manual = fileURLToPath(new URL('../../docs/operations/README.md', import.meta.url));
+const manual = fileURLToPath(new URL('../../docs/operations/settings.md', import.meta.url));
 
 export interface CliOptions {
   /** Without the two that the system puts in front. */

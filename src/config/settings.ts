@@ -16,7 +16,7 @@ import {
 
 /**
  * Every setting there is, by its name in the configuration: its variable, how that is read, and what it means.
- * `npm run settings` writes them into `docs/operations/README.md`.
+ * `npm run settings` writes them into `docs/operations/settings.md`.
  */
 export const variables = {
   host: ['HOST', anyText('an address or a name of this machine', '127.0.0.1', '0.0.0.0'), 'Where to listen.'],
@@ -50,7 +50,7 @@ export const variables = {
   modelsFile: [
     'EMBEDQL_MODELS_FILE',
     anyText('a JSON file', undefined, './models.json'),
-    'More models; see [More models](#more-models).',
+    'More models; see [More models](models.md#more-models).',
   ],
   providers: [
     'EMBEDQL_PROVIDERS',
@@ -82,7 +82,7 @@ export const variables = {
   cacheDir: [
     'EMBEDQL_CACHE_DIR',
     anyText('a folder', undefined, '/var/lib/embedql/cache'),
-    'A folder on a local disk that outlives the process: a restart pays for no text again. Between memory and Redis; one process writes to it, others go without meanwhile. Nothing in it is a text. See [the disk cache](#the-disk-cache).',
+    'A folder on a local disk that outlives the process: a restart pays for no text again. Between memory and Redis; one process writes to it, others go without meanwhile. Nothing in it is a text. See [the disk cache](cache.md#the-disk-cache).',
   ],
   diskCacheMb: [
     'EMBEDQL_DISK_CACHE_MB',
@@ -173,7 +173,7 @@ export const variables = {
   keyLimits: [
     'EMBEDQL_KEY_LIMITS',
     keyLimits('web:6000/min:5usd/day'),
-    'Limits of each key; see [Keys and their limits](#keys-and-their-limits).',
+    'Limits of each key; see [Keys and their limits](keys.md).',
   ],
   allowAnonymous: [
     'EMBEDQL_ALLOW_ANONYMOUS',

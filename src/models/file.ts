@@ -31,6 +31,6 @@ export function readModelsFile(file: string, providers: readonly Provider[]): Mo
     return models;
   } catch (error) {
     if (!(error instanceof EntryError)) throw error;
-    throw new ConfigError(`${where}: ${error.message}; see docs/operations/README.md of the package embedql`);
+    throw new ConfigError(`${where}: ${error.message}; see docs/operations/models.md of the package embedql`);
   }
 }

@@ -32,7 +32,7 @@ describe('the embedql command', () => {
     const help = await cli(['--help']);
     expect(help.code).toBe(0);
     expect(help.out).toMatch(/serve.*models.*pull <model>/s);
-    const [manual] = /\S+README\.md$/m.exec(help.out) ?? [];
+    const [manual] = /\S+settings\.md$/m.exec(help.out) ?? [];
     expect(await readFile(manual!, 'utf8')).toContain('EMBEDQL_CACHE_TTL');
   });
 

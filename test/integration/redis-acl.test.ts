@@ -5,7 +5,7 @@ import { type ProviderServer, startProvider } from '../support/provider-server.t
 import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
 
 /** The line of the manual that makes a user with no more rights than a server needs. */
-const manual = readFileSync(new URL('../../docs/operations/README.md', import.meta.url), 'utf8');
+const manual = readFileSync(new URL('../../docs/operations/cache.md', import.meta.url), 'utf8');
 const rights = /^ACL SETUSER embedql on >(\S+) (.+)$/m.exec(manual);
 
 describe.skipIf(!hasRedisServer)('a Redis user with few rights', () => {
