@@ -44,7 +44,11 @@ export interface ModelFigures extends Figures {
   model: string;
 }
 
-type Tally = Omit<Figures, 'costUsd' | 'costSavedUsd' | 'hitsByTier'> & { hitsByTier: Map<string, number> };
+type Tally = Omit<Figures, 'costUsd' | 'costSavedUsd' | 'hitsByTier'> & {
+  hitsByTier: Map<string, number>;
+  /** Of `tokens`, those that were charged at the price of batches. */
+  batchTokens: number;
+};
 
 const emptyTally = (): Tally => ({
   generated: 0,
@@ -52,6 +56,7 @@ const emptyTally = (): Tally => ({
   hitsByTier: new Map(),
   cacheMisses: 0,
   tokens: 0,
+  batchTokens: 0,
   savedTokens: 0,
   providerCalls: 0,
   textsSent: 0,
@@ -104,11 +109,12 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     this.#tally(model).coalescedTexts += texts;
   }
 
-  computed(model: string, texts: number, tokens: number): void {
+  computed(model: string, texts: number, tokens: number, _estimated = 0, inBatch = false): void {
     const tally = this.#tally(model);
     tally.generated += texts;
     tally.tokens += tokens;
-    if (texts > 1) tally.coalescedTexts += texts;
+    if (inBatch) tally.batchTokens += tokens;
+    else if (texts > 1) tally.coalescedTexts += texts;
   }
 
   providerCall(call: ProviderCall): void {
@@ -133,7 +139,8 @@ export class Accounting implements EmbedderEvents, OperationEvents {
   snapshot(): Snapshot {
     const byModel = [...this.#tallies].map(([model, tally]) => ({ model, ...this.#priced(model, tally) }));
     const hitsByTier = new Map<string, number>();
-    const total = { ...emptyTally(), costUsd: 0, costSavedUsd: 0, hitsByTier };
+    const { batchTokens: _, ...nothing } = emptyTally();
+    const total = { ...nothing, costUsd: 0, costSavedUsd: 0, hitsByTier };
     for (const { model: _, hitsByTier: hits, ...figures } of byModel) {
       for (const name of Object.keys(figures) as Array<keyof typeof figures>) total[name] += figures[name];
       for (const [tier, texts] of hits) add(hitsByTier, tier, texts);
@@ -168,12 +175,12 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     return tally;
   }
 
-  #priced(model: string, tally: Tally): Figures {
-    const spec = this.#prices.get(model) ?? { costPer1kTokens: null };
+  #priced(model: string, { batchTokens, ...tally }: Tally): Figures {
+    const spec = this.#prices.get(model) ?? { costPer1kTokens: null, batchCostPer1kTokens: null };
     return {
       ...tally,
       hitsByTier: new Map(tally.hitsByTier),
-      costUsd: costOf(tally.tokens, spec),
+      costUsd: costOf(tally.tokens - batchTokens, spec) + batchCostOf(batchTokens, spec),
       costSavedUsd: costOf(tally.savedTokens, spec),
     };
   }

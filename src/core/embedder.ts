@@ -1,3 +1,4 @@
+import type { CachedVector } from './cache.ts';
 import type { Catalogue } from './catalogue.ts';
 import { systemClock } from './clock.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
@@ -81,6 +82,19 @@ export class Embedder {
    */
   look(model: EmbeddingModel, requests: readonly TextRequest[], waitMs?: number): Promise<Look[]> {
     return this.#flights.get(model)!.look(requests, waitMs);
+  }
+
+  /**
+   * Takes what a batch of the provider has computed: it is cached, counted, and charged at the price of batches.
+   * @param computed in the order of `requests`. @returns USD
+   */
+  receive(
+    model: EmbeddingModel,
+    requests: readonly TextRequest[],
+    computed: readonly CachedVector[],
+    operation: Pick<Operation, 'payer'>,
+  ): Promise<number> {
+    return this.#flights.get(model)!.receive(requests, computed, operation);
   }
 
   /** Texts that are under way in any way: looked up, waiting, or being computed. */

@@ -19,8 +19,9 @@ export interface EmbedderEvents {
   /**
    * Vectors that came back from the provider, and the tokens charged for them.
    * @param tokensEstimated how many of the tokens are an estimate, because the provider did not say
+   * @param inBatch whether they came in a batch of the provider, at the price of batches
    */
-  computed(model: string, texts: number, tokens: number, tokensEstimated: number): void;
+  computed(model: string, texts: number, tokens: number, tokensEstimated: number, inBatch?: boolean): void;
   /** One attempt at a provider, whatever came of it. */
   providerCall(call: ProviderCall): void;
 }

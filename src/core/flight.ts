@@ -47,6 +47,8 @@ export class Flight implements SendTask {
   /** As it is sent: with the model's prefix, and cut to its limit once that is known. */
   text: string;
   maxBatchSize: number;
+  /** Whether all who asked for it can wait. */
+  canWait: boolean;
   maxTokens = 0;
   /** Whether anybody who asked has it kept in the cache. */
   keep: boolean;
@@ -82,6 +84,7 @@ export class Flight implements SendTask {
     this.group = options.operation;
     this.keep = options.request.useCache;
     this.maxBatchSize = options.maxBatchSize;
+    this.canWait = options.operation.canWait === true;
     this.#cancel = options.cancel;
     this.#tooLong = options.tooLong;
   }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { costOf } from './accounting.ts';
+import { batchCostOf, costOf } from './accounting.ts';
 import { BatchLimit } from './batch-limit.ts';
-import { type Cache, type CacheHit, type Claimed, cacheKey } from './cache.ts';
+import { type Cache, type CachedVector, type CacheHit, type Claimed, cacheKey } from './cache.ts';
 import { type Clock, sleep } from './clock.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
@@ -91,6 +91,7 @@ export class Flights {
       windowMs: options.windowMs,
       places,
       queueLimit: options.queueLimit,
+      sharesMachine: model.sharesMachine,
       clock,
       send: (batch) => sender.send(batch),
     });
@@ -123,6 +124,38 @@ export class Flights {
       cached = [];
     }
     return keys.map((key, i) => ({ key, cached: cached[i] === true, underWay: this.#byKey.has(key) }));
+  }
+
+  /**
+   * Texts were computed in a batch of the provider: they are kept in the cache, counted, and charged to the operation's payer
+   * at the price of batches. Resolves once that has begun; nobody waits for the writing.
+   * @param computed in the order of `requests`. @returns USD
+   */
+  async receive(
+    requests: readonly TextRequest[],
+    computed: readonly CachedVector[],
+    { payer }: Pick<Operation, 'payer'>,
+  ): Promise<number> {
+    const { cache, events, log } = this.#options;
+    const { spec } = this.#model;
+    const identity = await this.#model.identity();
+    const kept = requests.flatMap(({ kind, text, useCache }, i) =>
+      useCache ? [[this.#keyOf(identity, kind, text), computed[i]!] as const] : [],
+    );
+    try {
+      if (kept.length > 0) cache.setMany(kept);
+    } catch (error) {
+      log.error({ err: error, model: spec.name }, 'the cache failed to write vectors');
+    }
+    let usd = 0;
+    for (const { tokens } of computed) {
+      const cost = batchCostOf(tokens, spec);
+      usd += cost;
+      payer?.charged(cost, tokens);
+    }
+    const tokens = computed.reduce((sum, one) => sum + one.tokens, 0);
+    events.computed(spec.name, computed.length, tokens, 0, true);
+    return usd;
   }
 
   /** Answers or errors, in the order of `requests`; one that fails does not affect the others. */
@@ -172,6 +205,7 @@ export class Flights {
       }
       waits.push([flight, waiter]);
       flight.join(waiter);
+      if (!operation.canWait) this.#hurry(flight);
     }
     this.#report(hits);
     if (joined > 0) this.#options.events.joined(this.#model.spec.name, joined);
@@ -197,17 +231,30 @@ export class Flights {
     if (flight.submitted) this.#scheduler.submit(flight);
   }
 
+  /** Somebody asks for it who cannot wait. */
+  #hurry(flight: Flight): void {
+    if (!flight.canWait || flight.ended) return;
+    const isInLine = flight.submitted && this.#scheduler.cancel(flight);
+    if (flight.submitted && !isInLine) return;
+    flight.canWait = false;
+    try {
+      if (isInLine) this.#scheduler.submit(flight);
+    } catch (error) {
+      this.#fail(flight, error);
+    }
+  }
+
   /** Waits for all, until the operation goes away or its time is up. */
   async #untilSettled(
     settled: Promise<void>,
     waits: ReadonlyArray<readonly [Flight, Waiter]>,
-    { signal }: Operation,
+    { signal, canWait }: Operation,
   ): Promise<void> {
     const leaveAll = (reason: EmbedQLError) => {
       for (const [flight, waiter] of waits) flight.leave(waiter, reason);
     };
     const gone = () => leaveAll(cancelled);
-    const { deadlineMs } = this.#model;
+    const deadlineMs = canWait ? undefined : this.#model.deadlineMs;
     const timer =
       deadlineMs === undefined
         ? undefined

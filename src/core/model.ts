@@ -102,6 +102,11 @@ export interface EmbeddingModel {
   readonly spec: ModelSpec;
   /** Provider calls that may be in flight at the same time. */
   readonly concurrency: number;
+  /**
+   * Whether it computes on this machine: texts that can wait are then sent a few at a time, while nothing else is asked for.
+   * Default: false.
+   */
+  readonly sharesMachine?: boolean | undefined;
   /** The longest that an operation may wait for this model, in milliseconds. Default: no limit. */
   readonly deadlineMs?: number | undefined;
   /**

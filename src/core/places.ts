@@ -5,6 +5,8 @@
 export class Places {
   readonly #limit: () => number;
   readonly #waiting: Array<() => void> = [];
+  /** Of calls that can wait; they come after everybody else. */
+  readonly #patient: Array<() => void> = [];
   #taken = 0;
   #freed: () => void = () => {};
 
@@ -22,14 +24,27 @@ export class Places {
     return this.#taken < this.#limit() && this.#waiting.length === 0;
   }
 
+  /** The same for a call that can wait: half of the places are left to the others. */
+  get freeForPatient(): boolean {
+    return this.free && this.#patient.length === 0 && this.#taken < this.#patientLimit;
+  }
+
+  get #patientLimit(): number {
+    return Math.max(1, Math.floor(this.#limit() / 2));
+  }
+
   /** Called whenever a place has become free that nobody here waits for. */
   onFree(listener: () => void): void {
     this.#freed = listener;
   }
 
-  /** Makes a call as soon as there is a place for it: at once where there is one. */
-  async use<Result>(call: () => Promise<Result>): Promise<Result> {
-    if (!this.free) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+  /**
+   * Makes a call as soon as there is a place for it: at once where there is one.
+   * @param canWait whether all others come first
+   */
+  async use<Result>(call: () => Promise<Result>, canWait = false): Promise<Result> {
+    if (!(canWait ? this.freeForPatient : this.free))
+      await new Promise<void>((resolve) => void (canWait ? this.#patient : this.#waiting).push(resolve));
     else this.#taken += 1;
     try {
       return await call();
@@ -45,5 +60,9 @@ export class Places {
       this.#waiting.shift()!();
     }
     if (this.free) this.#freed();
+    while (this.#patient.length > 0 && this.free && this.#taken < this.#patientLimit) {
+      this.#taken += 1;
+      this.#patient.shift()!();
+    }
   }
 }

@@ -65,6 +65,11 @@ export interface Operation {
   readonly trace?: TraceContext;
   readonly payer?: Payer | undefined;
   /**
+   * Whether nobody waits for it at this moment: its texts are sent only where no other text waits, and never take more than
+   * half of the calls that may be in flight. Default: false.
+   */
+  readonly canWait?: boolean | undefined;
+  /**
    * Takes texts out of what the operation has been allowed. The embedder does so before it looks up, computes or pays
    * anything, so that nothing passes that nobody allowed.
    * @throws (or rejects) EmbedQLError where the texts may not be had

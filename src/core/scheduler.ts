@@ -7,6 +7,8 @@ import { FairQueue, type Queued } from './queue.ts';
 /** A text that is to be sent. */
 export interface Task extends Queued {
   readonly text: string;
+  /** Whether nobody waits for it at this moment: all others are sent first. Default: false. */
+  readonly canWait?: boolean | undefined;
 }
 
 export interface SchedulerOptions<T extends Task> {
@@ -21,6 +23,8 @@ export interface SchedulerOptions<T extends Task> {
   /** Texts that may wait; one more is refused. */
   queueLimit: number;
   clock: Clock;
+  /** Whether the model computes on this machine, so that whatever is sent slows down what else is asked for. */
+  sharesMachine?: boolean | undefined;
   /** Sends one batch; takes its place before it returns. Must not reject. */
   send(batch: readonly T[]): Promise<void>;
 }
@@ -33,10 +37,24 @@ export interface SchedulerOptions<T extends Task> {
 const extensions = 16;
 const extensionMs = 1;
 
+/**
+ * Of a model on this machine: texts that can wait are sent so many at a time, once nothing else has been asked for so long;
+ * under steady load one such batch in every so many milliseconds.
+ */
+const patientBatchSize = 8;
+const quietMs = 50;
+const patientTurnMs = 500;
+
 /** Turns texts of many operations into few batches; one for each model, for the whole process. */
 export class Scheduler<T extends Task> {
   readonly #options: SchedulerOptions<T>;
   readonly #queue = new FairQueue<T>();
+  /** What can wait. */
+  readonly #patient = new FairQueue<T>();
+  #patientSoon = false;
+  /** When something that cannot wait was last asked for, and when something that can was last sent. */
+  #lastArrival = Number.NEGATIVE_INFINITY;
+  #lastPatient = Number.NEGATIVE_INFINITY;
   /** A window is open: what waits will be sent when it closes. */
   #windowOpen = false;
   /** The window has closed and texts wait only for a free place at the provider. */
@@ -47,24 +65,34 @@ export class Scheduler<T extends Task> {
 
   constructor(options: SchedulerOptions<T>) {
     this.#options = options;
-    options.places.onFree(() => (this.#due ? this.#dispatch() : this.#sendFull()));
+    options.places.onFree(() => {
+      if (this.#due) this.#dispatch();
+      else this.#sendFull();
+      this.#sendPatient();
+    });
   }
 
   /** Texts that wait. */
   get depth(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#patient.size;
   }
 
   /** Puts a text in line. @throws EmbedQLError OVERLOADED where the queue is full */
   submit(task: T): void {
-    if (this.#queue.size >= this.#options.queueLimit) throw this.#overloaded();
-    this.#queue.add(task);
-    this.#arrivals += 1;
-    this.#arrange();
+    const queue = task.canWait ? this.#patient : this.#queue;
+    if (queue.size >= this.#options.queueLimit) throw this.#overloaded();
+    queue.add(task);
+    if (task.canWait) this.#sendPatientSoon(0);
+    else {
+      this.#lastArrival = this.#options.clock.now();
+      this.#arrivals += 1;
+      this.#arrange();
+    }
   }
 
   /** Takes a text out of the line again. @returns false where it has been sent already */
   cancel(task: T): boolean {
+    if (this.#patient.remove(task)) return true;
     return this.#queue.remove(task);
   }
 
@@ -109,6 +137,7 @@ export class Scheduler<T extends Task> {
     this.#windowOpen = false;
     this.#due = true;
     this.#dispatch();
+    this.#sendPatient();
   }
 
   #sendFull(): void {
@@ -121,10 +150,49 @@ export class Scheduler<T extends Task> {
     if (this.#queue.size === 0) this.#due = false;
   }
 
+  /** What can wait goes once nothing else does, and leaves places to what may come. */
+  #sendPatient(): void {
+    const { places, limits, sharesMachine } = this.#options;
+    while (this.#patient.size > 0 && this.#queue.size === 0 && places.freeForPatient) {
+      const dueMs = this.#patientDueMs();
+      if (dueMs > 0) {
+        this.#sendPatientSoon(dueMs);
+        return;
+      }
+      this.#lastPatient = this.#options.clock.now();
+      const { size, tokens } = limits.next();
+      this.#sendBatch(
+        this.#patient.take({ size: sharesMachine ? Math.min(size, patientBatchSize) : size, tokens }),
+      );
+    }
+  }
+
+  /** Texts that come together are seen together. */
+  #sendPatientSoon(ms: number): void {
+    if (this.#patientSoon) return;
+    this.#patientSoon = true;
+    const send = () => {
+      this.#patientSoon = false;
+      this.#sendPatient();
+    };
+    if (ms > 0) this.#options.clock.after(ms, send);
+    else this.#options.clock.soon(send);
+  }
+
+  #patientDueMs(): number {
+    if (!this.#options.sharesMachine) return 0;
+    const now = this.#options.clock.now();
+    return Math.min(this.#lastArrival + quietMs - now, this.#lastPatient + patientTurnMs - now);
+  }
+
   #send(): void {
-    const { clock, limits, send } = this.#options;
+    this.#sendBatch(this.#queue.take(this.#options.limits.next()));
+  }
+
+  #sendBatch(batch: readonly T[]): void {
+    const { clock, send } = this.#options;
     const started = clock.now();
-    const sending = send(this.#queue.take(limits.next()));
+    const sending = send(batch);
     void sending.then(() => {
       this.#batchMs += (clock.now() - started - this.#batchMs) / 8;
     });

@@ -134,7 +134,7 @@ export class Sender<T extends SendTask> {
     const { model, places, events, settle } = this.#options;
     let computed: Computed[];
     try {
-      const embedded = await places.use(() => this.#embedTraced(tasks, isPart));
+      const embedded = await places.use(() => this.#embedTraced(tasks, isPart), tasks[0]!.canWait);
       if (embedded.length !== tasks.length)
         throw new Error(`${model.spec.name} gave ${embedded.length} vectors for ${tasks.length} texts`);
       const tokens = embedded.reduce((sum, text) => sum + text.tokens, 0);

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { costOf } from '../core/accounting.ts';
+import { batchCostOf, costOf } from '../core/accounting.ts';
 import type {
   AdmissionEvents,
   CacheEvents,
@@ -162,10 +162,11 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
 
   joined(): void {}
 
-  computed(model: string, texts: number, tokens: number): void {
+  computed(model: string, texts: number, tokens: number, _estimated = 0, inBatch = false): void {
     this.#embeddings.inc({ model, source: 'provider' }, texts);
     this.#tokens.inc({ model }, tokens);
-    this.#cost.inc({ model }, this.#price(model, tokens));
+    const spec = this.#prices.get(model);
+    this.#cost.inc({ model }, inBatch && spec ? batchCostOf(tokens, spec) : this.#price(model, tokens));
   }
 
   providerCall({ model, texts, seconds: duration, outcome }: ProviderCall): void {

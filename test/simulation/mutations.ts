@@ -37,9 +37,9 @@ export const mutations: readonly Mutation[] = [
   {
     what: 'H9: parts of a batch go past the limit of calls',
     file: sender,
-    text: 'await places.use(() => this.#embedTraced(tasks, isPart))',
+    text: 'await places.use(() => this.#embedTraced(tasks, isPart), tasks[0]!.canWait)',
     replacement:
-      'await (isPart ? this.#embedTraced(tasks, isPart) : places.use(() => this.#embedTraced(tasks, isPart)))',
+      'await (isPart ? this.#embedTraced(tasks, isPart) : places.use(() => this.#embedTraced(tasks, isPart), tasks[0]!.canWait))',
   },
   {
     what: 'F23: a text is two texts, as document and as query, where the model makes no difference',

@@ -12,6 +12,7 @@ export function countedModel(model: CheckedModel, events: EmbedderEvents): Embed
   return {
     spec: model.spec,
     concurrency,
+    sharesMachine: true,
     distinguishesKinds: model.distinguishesKinds,
     status: () => model.status(),
     identity: () => model.identity(),

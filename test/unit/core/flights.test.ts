@@ -609,3 +609,57 @@ describe('what goes wrong', () => {
     expect([scarce.payer.paid, poor.payer.paid, late.payer.paid]).toEqual([0, 0, 5]);
   });
 });
+
+describe('an operation that can wait', () => {
+  const request = (text: string): TextRequest => ({ text, kind: 'doc', useCache: true, truncate: true });
+
+  test('gives its texts to whoever cannot, and they are paid once', async () => {
+    const { time, model, flights, asker, settle } = create({ maxBatchSize: 2 });
+    model.concurrency = 2;
+    model.behaviour.embedMs = 100;
+    const corpus = asker('corpus');
+    const patient = { ...corpus.operation, canWait: true };
+    const texts = ['j1', 'j2', 'j3', 'j4', 'j5'].map(request);
+    const job = flights.embed(texts, patient);
+    await time.advance(20);
+    expect(model.sent).toEqual(['j1', 'j2']);
+    const person = asker('person');
+    const { answer } = person.ask('j5');
+    await time.advance(10);
+    expect(model.sent).toEqual(['j1', 'j2', 'j5']);
+    await settle(corpus.payer, person.payer);
+    expect(answer.outcome).toMatchObject({ tokens: 2 });
+    expect((await job).map((outcome) => (outcome as { tokens: number }).tokens)).toEqual([2, 2, 2, 2, 2]);
+    expect(model.sent.toSorted()).toEqual(['j1', 'j2', 'j3', 'j4', 'j5']);
+    expect(corpus.payer.charges.length + person.payer.charges.length).toBe(5);
+  });
+
+  test('waits longer than anybody else would', async () => {
+    const { time, model, flights, asker, settle } = create();
+    model.deadlineMs = 50;
+    model.behaviour.embedMs = 200;
+    const { operation, payer } = asker('corpus');
+    const job = flights.embed([request('slow')], { ...operation, canWait: true });
+    await time.advance(210);
+    expect((await job)[0]).toMatchObject({ tokens: 4 });
+    await settle(payer);
+  });
+});
+
+test('what a batch of the provider brings is cached, counted and charged at its price', async () => {
+  const { cache, accounting, flights, asker } = create({ costPer1kTokens: 1_000, batchCostPer1kTokens: 500 });
+  const { operation, payer } = asker('corpus');
+  const texts = ['one', 'three'].map(
+    (text) => ({ text, kind: 'doc', useCache: true, truncate: true }) as const,
+  );
+  const computed = texts.map(({ text }) => ({
+    vector: new Float32Array([text.length]),
+    tokens: text.length,
+    truncated: false,
+  }));
+  expect(await flights.receive(texts, computed, operation)).toBe(4);
+  expect(payer.charges).toEqual([1.5, 2.5]);
+  expect(accounting.snapshot()).toMatchObject({ generated: 2, tokens: 8, costUsd: 4, coalescedTexts: 0 });
+  const looks = await flights.look([...texts, { ...texts[0]!, text: 'new' }]);
+  expect(looks.map(({ key }) => cache.values.has(key))).toEqual([true, true, false]);
+});

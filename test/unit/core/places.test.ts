@@ -81,3 +81,24 @@ describe('Places', () => {
     expect(places.free).toBe(true);
   });
 });
+
+test('calls that can wait have half of the places, and come after all others', async () => {
+  const begun: string[] = [];
+  const places = new Places(() => 4);
+  const patient = ['p', 'q', 'r'].map((name) => call(name, begun));
+  for (const { run } of patient) void places.use(run, true);
+  expect([begun, places.free, places.freeForPatient]).toEqual([['p', 'q'], true, false]);
+  const others = ['a', 'b', 'c'].map((name) => call(name, begun));
+  for (const { run } of others) void places.use(run);
+  expect(begun).toEqual(['p', 'q', 'a', 'b']);
+  patient[0]!.end();
+  await turn();
+  expect(begun).toEqual(['p', 'q', 'a', 'b', 'c']);
+  others[0]!.end();
+  others[1]!.end();
+  await turn();
+  expect(begun).toEqual(['p', 'q', 'a', 'b', 'c']);
+  others[2]!.end();
+  await turn();
+  expect(begun).toEqual(['p', 'q', 'a', 'b', 'c', 'r']);
+});

@@ -157,3 +157,61 @@ describe('Scheduler', () => {
     expect(batches.at(-1)!.texts).toBe('e');
   });
 });
+
+describe('texts that can wait', () => {
+  const patient = (scheduler: Scheduler<Task>, texts: string, group: object = {}) =>
+    texts.split(' ').map((text) => {
+      const task: Task = { text, group, maxBatchSize: 2, maxTokens: 1, canWait: true };
+      scheduler.submit(task);
+      return task;
+    });
+
+  test('leave half of the places to the others, and are sent once nobody else waits', async () => {
+    const { time, batches, scheduler, submit } = create({
+      size: 2,
+      concurrency: 4,
+      batchMs: 50,
+      windowMs: 1,
+    });
+    patient(scheduler, 'p1 p2 p3 p4 p5 p6 p7 p8');
+    await time.advance(10);
+    expect(batches.map(({ texts }) => texts)).toEqual(['p1 p2', 'p3 p4']);
+    submit('a b c d e f');
+    await time.advance(1.5);
+    expect(batches.slice(2)).toEqual(
+      [
+        { at: 11, texts: 'a b' },
+        { at: 11, texts: 'c d' },
+      ].map((batch) => ({ ...batch, at: expect.any(Number) })),
+    );
+    await time.drain();
+    expect(batches.slice(4).map(({ texts }) => texts)).toEqual(['e f', 'p5 p6', 'p7 p8']);
+    expect(scheduler.depth).toBe(0);
+  });
+
+  test('a model that takes one call at a time gives it to them where nobody else asks', async () => {
+    const { time, batches, scheduler, submit } = create({ size: 2, concurrency: 1, windowMs: 1 });
+    patient(scheduler, 'p1 p2 p3 p4');
+    await time.advance(10);
+    submit('a');
+    await time.drain();
+    expect(batches.map(({ texts }) => texts)).toEqual(['p1 p2', 'a', 'p3 p4']);
+  });
+
+  test('have room of their own in line, and can be taken out of it', async () => {
+    const { time, batches, scheduler, submit } = create({ size: 2, concurrency: 2, queueLimit: 4 });
+    const [first] = patient(scheduler, 'p1 p2 p3 p4');
+    expect(() => patient(scheduler, 'p5')).toThrow(/Too many texts/);
+    submit('a b c d');
+    expect(scheduler.cancel(first!)).toBe(true);
+    expect(scheduler.cancel(first!)).toBe(false);
+    await time.drain();
+    expect(
+      batches
+        .map(({ texts }) => texts)
+        .join(' ')
+        .split(' ')
+        .sort(),
+    ).toEqual('a b c d p2 p3 p4'.split(' '));
+  });
+});
