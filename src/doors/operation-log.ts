@@ -81,11 +81,9 @@ export class OperationRecord {
     const { tracer, contextOf } = options.tracing;
     this.#options = options;
     this.#caller = caller;
-    this.span = tracer.start(
-      door,
-      { requestId: caller.requestId },
-      { parent: tracer.enabled ? contextOf(caller.headers) : undefined },
-    );
+    this.span = tracer.enabled
+      ? tracer.start(door, { requestId: caller.requestId }, { parent: contextOf(caller.headers) })
+      : tracer.start(door);
   }
 
   /** Says what the operation is, once that is known. */
@@ -138,18 +136,25 @@ export class OperationRecord {
   end(cancelled = false): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { log, events } = this.#options;
+    const { log, events, tracing } = this.#options;
     const ms = performance.now() - this.#started;
     const outcome = this.#outcome(cancelled);
     // What was given up for a client who left is nobody's error.
     if (cancelled) this.#codes.delete('INTERNAL_SERVER_ERROR');
     const { type, operation, fields } = this.#description;
-    const figures = this.figures;
+    const texts = this.#texts;
     let errors = 0;
     for (const count of this.#codes.values()) errors += count;
-    events.operation({ type, outcome, ms, texts: figures.texts, errors: this.#codes });
-    const estimate = this.#tokensEstimated > 0 ? { tokensEstimated: this.#tokensEstimated } : undefined;
-    this.span.end({ ...figures, ...estimate, type, outcome, errors });
+    events.operation({ type, outcome, ms, texts, errors: this.#codes });
+    const tokensEstimated = this.#tokensEstimated > 0 ? this.#tokensEstimated : undefined;
+    if (tracing.tracer.enabled)
+      this.span.end({
+        ...this.figures,
+        ...(tokensEstimated === undefined ? {} : { tokensEstimated }),
+        type,
+        outcome,
+        errors,
+      });
     if (!log.isLevelEnabled('info')) return;
     const { requestId, key } = this.#caller;
     log.info(
@@ -159,11 +164,14 @@ export class OperationRecord {
         type,
         operation,
         fields,
-        ...figures,
-        ...estimate,
+        texts,
+        hits: this.#hits,
+        calls: this.#calls.size,
+        costUsd: this.#costUsd,
+        tokensEstimated,
         outcome,
         errors,
-        ...(errors > 0 ? { codes: Object.fromEntries(this.#codes) } : {}),
+        codes: errors > 0 ? Object.fromEntries(this.#codes) : undefined,
         ms: Math.round(ms * 10) / 10,
       },
       'operation',

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Authenticate, type Identity, keyRefusal } from '../admission/keys.ts';
 import {
@@ -11,7 +11,7 @@ import {
 import type { Log } from '../core/surroundings.ts';
 import { BrokenOff } from './body.ts';
 import { createCrossOriginCheck, setSafeHeaders } from './browsers.ts';
-import { Buffers, OutputBuffers, type RequestBuffer, tooMuchBuffered } from './memory.ts';
+import { Buffers, type EndingBuffer, OutputBuffers, type RequestBuffer, tooMuchBuffered } from './memory.ts';
 import { type Place, placeOf, withSlash } from './place.ts';
 import { type ErrorShape, HttpError, sendError } from './respond.ts';
 import type { Caller, MountedRequest, Route } from './route.ts';
@@ -80,7 +80,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const byPath = new Map(paths.map(({ path, route }) => [path, route]));
   const checkOrigin = createCrossOriginCheck(options.corsOrigins);
   const buffers = new Buffers(options.maxBufferedBytes);
-  const outputs = new OutputBuffers();
+  const memory = { buffers, outputs: new OutputBuffers(), maxAnswerBytes: options.maxAnswerBytes };
   const inFlight = new Set<ServerResponse>();
   let closed = false;
 
@@ -152,20 +152,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
         : notFound(routes, place?.prefix ?? basePath);
       return sendError(response, refusal, { shape: errorsAt(place, route) });
     }
-    const caller = (identity: Identity): Caller => ({
-      ...identity,
-      requestId,
-      headers: request.headers,
-      path: place.path,
-      buffer,
-      hold: () => buffers.hold(),
-      allocate(bytes) {
-        if (bytes > options.maxAnswerBytes) throw answerTooLarge(options.maxAnswerBytes);
-        buffer.answer(bytes);
-        return outputs.for(response, bytes);
-      },
-      setHeader: (name, value) => void response.setHeader(name, value),
-    });
+    const caller = (identity: Identity) =>
+      new RequestCaller(identity, requestId, place.path, request, response, buffer, memory);
     const turnAway = (error: EmbedQLError) => sendError(response, error, { shape: errorsAt(place, route) });
     if (closed) return turnAway(shutDown);
     const { methods = ['GET', 'HEAD'] } = route;
@@ -211,6 +199,59 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       for (const response of inFlight) response.destroy();
     },
   };
+}
+
+/** The memory that answers are written into. */
+interface AnswerMemory {
+  readonly buffers: Buffers;
+  readonly outputs: OutputBuffers;
+  readonly maxAnswerBytes: number;
+}
+
+/** A class and not a literal: there is one for each request, and its methods are made once. */
+class RequestCaller implements Caller {
+  readonly role: Identity['role'];
+  readonly key: string;
+  readonly requestId: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly path: string;
+  readonly buffer: RequestBuffer;
+  readonly #response: ServerResponse;
+  readonly #memory: AnswerMemory;
+
+  constructor(
+    { role, key }: Identity,
+    requestId: string,
+    path: string,
+    { headers }: IncomingMessage,
+    response: ServerResponse,
+    buffer: RequestBuffer,
+    memory: AnswerMemory,
+  ) {
+    this.role = role;
+    this.key = key;
+    this.requestId = requestId;
+    this.headers = headers;
+    this.path = path;
+    this.buffer = buffer;
+    this.#response = response;
+    this.#memory = memory;
+  }
+
+  hold(): EndingBuffer {
+    return this.#memory.buffers.hold();
+  }
+
+  allocate(bytes: number): Buffer {
+    const { maxAnswerBytes, outputs } = this.#memory;
+    if (bytes > maxAnswerBytes) throw answerTooLarge(maxAnswerBytes);
+    this.buffer.answer(bytes);
+    return outputs.for(this.#response, bytes);
+  }
+
+  setHeader(name: string, value: string): void {
+    this.#response.setHeader(name, value);
+  }
 }
 
 function closedAll(responses: Iterable<ServerResponse>): Promise<unknown> {

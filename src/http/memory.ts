@@ -29,38 +29,61 @@ export class Buffers {
    * What is held for something that has no response of its own.
    * @param unread bytes of the answer that the client has not taken, once it has been written
    */
-  hold(unread: () => number = () => 0): EndingBuffer {
-    let held = 0;
-    let ended = false;
-    const hold = (bytes: number) => {
-      if (ended) return;
-      held += bytes;
-      this.#bytes += bytes;
-    };
-    /** Of what is held, the part that is for the answer. */
-    let answer = 0;
-    return {
-      take: (bytes) => {
-        if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
-        hold(bytes);
-      },
-      answer: (bytes) => {
-        if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
-        answer += bytes;
-        hold(bytes);
-      },
-      answered() {
-        // What the client has taken already needs no memory any more.
-        const left = unread();
-        hold(left - answer);
-        answer = left;
-      },
-      end: () => {
-        ended = true;
-        this.#bytes -= held;
-        held = 0;
-      },
-    };
+  hold(unread: () => number = nothingUnread): EndingBuffer {
+    return new Held(this, unread);
+  }
+
+  /** @throws EmbedQLError OVERLOADED where there is no room */
+  take(bytes: number): void {
+    if (this.#bytes + bytes > this.#limit) throw tooMuchBuffered;
+    this.#bytes += bytes;
+  }
+
+  /** @param bytes that are held no longer; more of them where that is negative */
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+const nothingUnread = () => 0;
+
+class Held implements EndingBuffer {
+  readonly #all: Pick<Buffers, 'take' | 'release'>;
+  readonly #unread: () => number;
+  #held = 0;
+  /** Of what is held, the part that is for the answer. */
+  #answer = 0;
+  #ended = false;
+
+  constructor(all: Pick<Buffers, 'take' | 'release'>, unread: () => number) {
+    this.#all = all;
+    this.#unread = unread;
+  }
+
+  take(bytes: number): void {
+    this.#all.take(bytes);
+    if (this.#ended) this.#all.release(bytes);
+    else this.#held += bytes;
+  }
+
+  answer(bytes: number): void {
+    this.take(bytes);
+    this.#answer += bytes;
+  }
+
+  answered(): void {
+    if (this.#ended) return;
+    // What the client has taken already needs no memory any more.
+    const left = this.#unread();
+    this.#all.release(this.#answer - left);
+    this.#held -= this.#answer - left;
+    this.#answer = left;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#all.release(this.#held);
+    this.#held = 0;
   }
 }
 

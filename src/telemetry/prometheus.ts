@@ -9,6 +9,7 @@ import type {
   ProviderCall,
 } from '../core/events.ts';
 import type { ModelSpec } from '../core/model.ts';
+import { TalliedCounter } from './tallied-counter.ts';
 
 export interface PrometheusOptions {
   specs: readonly ModelSpec[];
@@ -24,17 +25,17 @@ const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 export class PrometheusMetrics implements EmbedderEvents, CacheEvents, AdmissionEvents, OperationEvents {
   readonly #registry = new Registry();
   readonly #prices: ReadonlyMap<string, ModelSpec>;
-  readonly #embeddings: Counter<'model' | 'source'>;
+  readonly #embeddings: TalliedCounter<'model' | 'source'>;
   readonly #calls: Counter<'model' | 'outcome'>;
   readonly #batchSize: Histogram<'model'>;
   readonly #duration: Histogram<'model'>;
   readonly #tokens: Counter<'model'>;
   readonly #cost: Counter<'model'>;
-  readonly #saved: Counter<'model'>;
+  readonly #saved: TalliedCounter<'model'>;
   readonly #cacheErrors: Counter<'operation'>;
-  readonly #operations: Counter<'type' | 'outcome'>;
+  readonly #operations: TalliedCounter<'type' | 'outcome'>;
   readonly #errors: Counter<'code'>;
-  readonly #keyTexts: Counter<'key'>;
+  readonly #keyTexts: TalliedCounter<'key'>;
   readonly #keyTokens: Counter<'key'>;
   readonly #keyCost: Counter<'key'>;
   readonly #keyRefusals: Counter<'key' | 'code'>;
@@ -43,7 +44,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   constructor({ specs, queueDepths }: PrometheusOptions) {
     const registers = [this.#registry];
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
-    this.#embeddings = new Counter({
+    this.#embeddings = new TalliedCounter({
       name: 'embedql_embeddings_total',
       help: 'Embeddings by where they came from: provider, memory, disk or redis.',
       labelNames: ['model', 'source'],
@@ -81,7 +82,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
       labelNames: ['model'],
       registers,
     });
-    this.#saved = new Counter({
+    this.#saved = new TalliedCounter({
       name: 'embedql_cost_saved_usd_total',
       help: 'USD that cache hits would have cost.',
       labelNames: ['model'],
@@ -93,7 +94,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
       labelNames: ['operation'],
       registers,
     });
-    this.#operations = new Counter({
+    this.#operations = new TalliedCounter({
       name: 'embedql_operations_total',
       help: 'Operations by type (query, mutation, subscription, embeddings; unknown for what could not be read) and outcome: ok, failed or cancelled.',
       labelNames: ['type', 'outcome'],
@@ -105,7 +106,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
       labelNames: ['code'],
       registers,
     });
-    this.#keyTexts = new Counter({
+    this.#keyTexts = new TalliedCounter({
       name: 'embedql_key_texts_total',
       help: 'Texts requested, by the name of the key.',
       labelNames: ['key'],
@@ -154,8 +155,8 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   }
 
   cacheHits(model: string, tier: string, texts: number, tokens: number): void {
-    this.#embeddings.inc({ model, source: tier }, texts);
-    this.#saved.inc({ model }, this.#price(model, tokens));
+    this.#embeddings.add(texts, model, tier);
+    this.#saved.add(this.#price(model, tokens), model);
   }
 
   cacheMisses(): void {}
@@ -163,7 +164,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   joined(): void {}
 
   computed(model: string, texts: number, tokens: number, _estimated = 0, inBatch = false): void {
-    this.#embeddings.inc({ model, source: 'provider' }, texts);
+    this.#embeddings.add(texts, model, 'provider');
     this.#tokens.inc({ model }, tokens);
     const spec = this.#prices.get(model);
     this.#cost.inc({ model }, inBatch && spec ? batchCostOf(tokens, spec) : this.#price(model, tokens));
@@ -180,12 +181,12 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   }
 
   operation({ type, outcome, errors }: OperationReport): void {
-    this.#operations.inc({ type, outcome });
+    this.#operations.add(1, type, outcome);
     for (const [code, count] of errors) this.#errors.inc({ code }, count);
   }
 
   admitted(key: string, texts: number): void {
-    if (texts > 0) this.#keyTexts.inc({ key }, texts);
+    if (texts > 0) this.#keyTexts.add(texts, key);
   }
 
   refused(key: string, code: string): void {

@@ -1,21 +1,17 @@
 import { isGatherable, useLookAhead } from '@embedql/look-ahead';
-import { type GraphQLSchema, getOperationAST, NoSchemaIntrospectionCustomRule } from 'graphql';
 import {
-  createYoga,
-  type GraphQLParams,
-  useExecutionCancellation,
-  type YogaServerInstance,
-} from 'graphql-yoga';
-import type { Seat } from '../../admission/operation-list.ts';
+  type ExecutionResult,
+  type GraphQLSchema,
+  getOperationAST,
+  NoSchemaIntrospectionCustomRule,
+} from 'graphql';
+import { createYoga, type GraphQLParams, useExecutionCancellation } from 'graphql-yoga';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
-import type { Caller } from '../../http/route.ts';
-import { plainForms, type VectorForms } from '../../wire/writer.ts';
-import type { OperationRecord } from '../operation-log.ts';
+import { plainForms } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
-import { type AnswerUse, answerLimits, checkAnswerSize, type FieldScale } from './answer-size.ts';
-import type { Context } from './context.ts';
+import { answerLimits, checkAnswerSize, type FieldScale } from './answer-size.ts';
+import { type Context, createContext, type OperationStart } from './context.ts';
 import { certainRequests, type Foreseen, possibleRequests } from './foreseen.ts';
-import { OperationLoader } from './loader.ts';
 import { boundedDocumentCache } from './plugins/document-cache.ts';
 import { limitsFor, parseWithin } from './plugins/document-limits.ts';
 import { inOrder } from './plugins/in-order.ts';
@@ -24,19 +20,10 @@ import { useOperationLog } from './plugins/use-operation-log.ts';
 import { useRootFieldAdvice } from './plugins/use-root-field-advice.ts';
 import { createSchema } from './schema/schema.ts';
 
-export const graphqlPath = '/graphql';
+/** What an operation comes to: a result, or events one after another. */
+export type Outcome = ExecutionResult | AsyncIterable<ExecutionResult>;
 
-/** Who asks, and how vectors are to stand in the answer. */
-export interface GraphQLCaller extends Caller {
-  /** The log line, span and figures of the operation; ended by the writer of the answer. */
-  record: OperationRecord;
-  /** Default: as values, for answers that come piece by piece. */
-  vectors?: VectorForms;
-  /** Where the operation is one of several that are admitted together. Default: it is alone. */
-  seat?: Seat;
-  /** What the other operations of the same answer come to. Default: there are none. */
-  answerUse?: AnswerUse;
-}
+export const graphqlPath = '/graphql';
 
 export interface EngineOptions {
   /** Whether clients may read the schema. */
@@ -48,7 +35,8 @@ export interface EngineOptions {
 }
 
 export interface Engine {
-  readonly yoga: YogaServerInstance<GraphQLCaller, Context>;
+  /** What Yoga makes of one operation. */
+  run(params: GraphQLParams, request: Request, start: OperationStart): Promise<Outcome>;
   /** Texts that one operation may ask for. */
   readonly maxTexts: number;
   /** Whether an operation is answered piece by piece, whatever is accepted. */
@@ -62,7 +50,7 @@ export function createEngine(services: Services, options: EngineOptions): Engine
   const limits = { ...limitsFor(options.maxTexts), isGathered: (field: string) => gatherable.has(field) };
   const answer = answerLimits(options);
   const documents = boundedDocumentCache();
-  const yoga = createYoga<GraphQLCaller, Context>({
+  const yoga = createYoga<Context>({
     schema,
     // Which path is ours, below whatever prefix, has been decided before a request comes here.
     graphqlEndpoint: '*',
@@ -76,13 +64,6 @@ export function createEngine(services: Services, options: EngineOptions): Engine
     parserAndValidationCache: documents,
     // Errors are coded once, where a result becomes an answer: see createFinish.
     maskedErrors: false,
-    context: ({ request, role, key, record, seat, vectors = plainForms }) => {
-      const { admission, embedder } = services;
-      const start = { signal: request.signal, trace: record.span.context };
-      const operation = seat ? seat.begin(start) : admission.begin({ key, ...start });
-      const loader = new OperationLoader(embedder, operation, record);
-      return { ...services, role, key, vectors, operation, record, loader };
-    },
     plugins: [
       ...inOrder({
         // Parses, before anything else can see the document. Behind it Yoga's own cache of documents.
@@ -98,9 +79,8 @@ export function createEngine(services: Services, options: EngineOptions): Engine
         useLookAhead: useLookAhead<Context, Foreseen>({
           admit: (foreseen, { operation, vectors, answerUse }, { foreseen: fields, unforeseen, args }) => {
             for (const { error } of unforeseen) if (isCostly(error)) operation.refuse(error);
-            const scales = new Map(fields.map(({ responseKey, result }) => [responseKey, scaleOf(result)]));
             try {
-              checkAnswerSize(args, (key) => scales.get(key), answer, vectors !== plainForms, answerUse);
+              checkAnswerSize(args, scalesOf(fields), answer, vectors !== plainForms, answerUse);
             } catch (error) {
               operation.refuse(toEmbedQLError(error));
             }
@@ -115,7 +95,14 @@ export function createEngine(services: Services, options: EngineOptions): Engine
   });
 
   return {
-    yoga,
+    run: async (params, request, start) =>
+      (await yoga.getResultForParams(
+        { params, request },
+        // Yoga takes its server's context for that of the operation where nothing has to be added.
+        createContext(services, params, request, start) as unknown as Parameters<
+          typeof yoga.getResultForParams
+        >[1],
+      )) as Outcome,
     maxTexts: options.maxTexts,
     isSubscription({ query, operationName }) {
       // Without the keyword there is none; with it, in a text perhaps, the parser knows.
@@ -133,7 +120,23 @@ export function createEngine(services: Services, options: EngineOptions): Engine
   };
 }
 
-/** What a gathered field has said of its answer. */
+/** What gathered fields have said of their answers, by their names. Usually they are asked for in their own order. */
+function scalesOf(
+  fields: ReadonlyArray<{ responseKey: string; result: object }>,
+): (responseKey: string) => FieldScale | undefined {
+  let next = 0;
+  let byKey: Map<string, FieldScale | undefined> | undefined;
+  return (responseKey) => {
+    const field = fields[next];
+    if (field?.responseKey === responseKey) {
+      next += 1;
+      return scaleOf(field.result);
+    }
+    byKey ??= new Map(fields.map((one) => [one.responseKey, scaleOf(one.result)]));
+    return byKey.get(responseKey);
+  };
+}
+
 function scaleOf(result: object): FieldScale | undefined {
   return (result as { scale?: FieldScale }).scale;
 }

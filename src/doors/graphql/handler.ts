@@ -91,7 +91,10 @@ async function answerStream(
   const record = services.operations.begin('graphql', caller);
   response.once('close', () => record.end(!response.writableFinished));
   const gone = clientGone(response);
-  const outcome = await runOperation(engine, params, wholeRequest(request, gone), { ...caller, record });
+  const outcome = await runOperation(engine, params, wholeRequest(request, gone), {
+    identity: caller,
+    record,
+  });
   await writeStream(outcome, response, caller, {
     type,
     finish: (result) => finish(result, record),
@@ -113,9 +116,13 @@ async function answerWhole(
   const gone = clientGone(response);
   const { head, body, base64Bytes } = await writeAnswer(
     services.encoded,
-    caller.allocate,
+    (bytes) => caller.allocate(bytes),
     async (vectors) => {
-      const ran = await runWhole(engine, params, wholeRequest(request, gone), { ...caller, record, vectors });
+      const ran = await runWhole(engine, params, wholeRequest(request, gone), {
+        identity: caller,
+        record,
+        vectors,
+      });
       const result = finish(ran, record);
       record.end(gone.aborted);
       // Nobody is left to be answered.
@@ -140,31 +147,41 @@ async function answerList(
   const shared = services.admission.begin({ key: caller.key, signal: gone });
   const list = new OperationList(shared, sent.length);
   const answerUse = { bytes: 0, values: 0 };
-  const { body, base64Bytes } = await writeAnswer(services.encoded, caller.allocate, async (vectors) => {
-    const answered = await Promise.all(
-      sent.map(async (one) => {
-        const seat = list.seat();
-        const found = await find(persisted, one);
-        if (!found) {
+  const { body, base64Bytes } = await writeAnswer(
+    services.encoded,
+    (bytes) => caller.allocate(bytes),
+    async (vectors) => {
+      const answered = await Promise.all(
+        sent.map(async (one) => {
+          const seat = list.seat();
+          const found = await find(persisted, one);
+          if (!found) {
+            seat.leave();
+            return { value: toSentResult(notPersisted) };
+          }
+          const record = services.operations.begin('graphql', caller);
+          const ran =
+            'refusal' in found
+              ? failed(found.refusal)
+              : await runWhole(engine, found, together, {
+                  identity: caller,
+                  record,
+                  vectors,
+                  seat,
+                  answerUse,
+                });
           seat.leave();
-          return { value: toSentResult(notPersisted) };
-        }
-        const record = services.operations.begin('graphql', caller);
-        const ran =
-          'refusal' in found
-            ? failed(found.refusal)
-            : await runWhole(engine, found, together, { ...caller, record, vectors, seat, answerUse });
-        seat.leave();
-        const result = finish(ran, record);
-        record.end(gone.aborted);
-        return { value: toSentResult(result), record };
-      }),
-    );
-    if (gone.aborted) throw new BrokenOff();
-    const figures = figuresHeader(answered.flatMap(({ record }) => record ?? []));
-    if (figures) caller.setHeader(...figures);
-    return { value: answered.map(({ value }) => value), head: undefined };
-  });
+          const result = finish(ran, record);
+          record.end(gone.aborted);
+          return { value: toSentResult(result), record };
+        }),
+      );
+      if (gone.aborted) throw new BrokenOff();
+      const figures = figuresHeader(answered.flatMap(({ record }) => record ?? []));
+      if (figures) caller.setHeader(...figures);
+      return { value: answered.map(({ value }) => value), head: undefined };
+    },
+  );
   await sendPacked(request, response, { status: 200, type: `${type}; charset=utf-8`, body, base64Bytes });
 }
 

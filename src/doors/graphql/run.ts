@@ -1,24 +1,19 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
-import type { Engine, GraphQLCaller } from './engine.ts';
+import type { OperationStart } from './context.ts';
+import type { Engine, Outcome } from './engine.ts';
 import { checkVariables } from './params.ts';
-
-/** What an operation comes to: a result, or events one after another. */
-export type Outcome = ExecutionResult | AsyncIterable<ExecutionResult>;
 
 /** Runs one operation. What is thrown on the way is an error of its result. */
 export async function runOperation(
-  { yoga, maxTexts }: Engine,
+  engine: Engine,
   params: GraphQLParams,
   request: Request,
-  caller: GraphQLCaller,
+  start: OperationStart,
 ): Promise<Outcome> {
   try {
-    checkVariables(params.variables, maxTexts);
-    return (await yoga.getResultForParams(
-      { params, request },
-      caller as Parameters<Engine['yoga']['getResultForParams']>[1],
-    )) as Outcome;
+    checkVariables(params.variables, engine.maxTexts);
+    return await engine.run(params, request, start);
   } catch (error) {
     return failed(error);
   }

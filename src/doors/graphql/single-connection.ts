@@ -7,7 +7,8 @@ import type { Caller } from '../../http/route.ts';
 import { writeInTime } from '../../http/slow-clients.ts';
 import { toSentResult } from './answer.ts';
 import type { Door } from './door.ts';
-import { isStream, type Outcome } from './run.ts';
+import type { Outcome } from './engine.ts';
+import { isStream } from './run.ts';
 import { SocketOperations } from './socket-operations.ts';
 import { heartbeatMs, streamHeaders } from './streamed-answer.ts';
 

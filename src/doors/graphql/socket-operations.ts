@@ -4,12 +4,11 @@ import type { GraphQLParams } from 'graphql-yoga';
 import type { Identity } from '../../admission/keys.ts';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { Buffers, EndingBuffer } from '../../http/memory.ts';
-import type { Caller } from '../../http/route.ts';
-import type { OperationRecord } from '../operation-log.ts';
+import type { OperationCaller, OperationRecord } from '../operation-log.ts';
 import type { Door } from './door.ts';
-import { graphqlPath } from './engine.ts';
+import type { Outcome } from './engine.ts';
 import { notPersisted } from './persisted-queries.ts';
-import { failed, isStream, type Outcome, runOperation } from './run.ts';
+import { failed, isStream, runOperation } from './run.ts';
 import { wholeRequest } from './whole-request.ts';
 
 /** Operations that may be under way on one connection. */
@@ -64,14 +63,12 @@ export class SocketOperations {
   async begin(id: string, sent: object): Promise<Outcome> {
     const { engine, services } = this.#door;
     const buffer = this.#buffers.hold();
-    const caller: Caller = {
-      ...this.identity,
+    const { identity } = this;
+    const caller: OperationCaller = {
+      key: identity.key,
       requestId: this.#requestId,
       headers: this.#headers,
-      path: graphqlPath,
-      buffer,
-      hold: () => this.#buffers.hold(),
-      allocate: (bytes) => Buffer.allocUnsafe(bytes),
+      // The answer has no head of its own.
       setHeader: () => {},
     };
     this.#beginning.add(id);
@@ -95,7 +92,7 @@ export class SocketOperations {
     const gone = new AbortController();
     this.#running.set(id, { record, buffer, gone });
     const request = wholeRequest({ method: 'POST', headers: this.#headers }, gone.signal);
-    const outcome = await runOperation(engine, params, request, { ...caller, record });
+    const outcome = await runOperation(engine, params, request, { identity, record });
     return isStream(outcome) ? endable(outcome, finish) : finish(outcome);
   }
 

@@ -3,7 +3,8 @@ import type { ExecutionResult } from 'graphql';
 import type { Caller } from '../../http/route.ts';
 import { writeInTime } from '../../http/slow-clients.ts';
 import { headOf, type StreamType, toSentResult } from './answer.ts';
-import { failed, isStream, type Outcome } from './run.ts';
+import type { Outcome } from './engine.ts';
+import { failed, isStream } from './run.ts';
 
 /** How events are put on the wire. */
 interface Framing {

@@ -10,7 +10,7 @@ import type { Buffers, EndingBuffer } from '../../http/memory.ts';
 import { requestIdOf } from '../../http/upgrade.ts';
 import { toSentError, toSentResult } from './answer.ts';
 import type { Door } from './door.ts';
-import type { Outcome } from './run.ts';
+import type { Outcome } from './engine.ts';
 import { SocketOperations } from './socket-operations.ts';
 
 export interface WebSocketOptions {

@@ -48,7 +48,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
       if (cut > 0) caller.setHeader('x-embedql-truncated', String(cut));
       const { body: answer, base64Bytes } = await writeAnswer(
         services.encoded,
-        caller.allocate,
+        (bytes) => caller.allocate(bytes),
         (vectors) => ({
           value: listOf(answers as Answer[], asked, vectors[formOf(asked)]),
           head: undefined,
