@@ -71,6 +71,7 @@ describe.skipIf(chromiumPath === undefined)('GraphiQL in a browser', () => {
     expect(answers.get('Batch')).toMatch(/"totalEmbeddings": 3,.*"index": 3/);
     expect(answers.get('QueryAndDocuments')).toContain('embeddingsBinary');
     expect(answers.get('Nearest')).toContain('The cat sat on the mat.');
+    expect(answers.get('Estimate')).toMatch(/"texts": 5,.*"distinct": 3,.*"empty": 1/);
     expect(answers.get('Stream')).toMatch(/"done": 5, *"total": 5/);
     expect(answers.get('ModelsAndMetrics')).toContain('all-MiniLM-L6-v2');
     if (process.env['SCREENSHOTS'])

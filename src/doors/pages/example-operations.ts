@@ -88,6 +88,23 @@ query Nearest($texts: [String!]!) {
     }),
   },
   {
+    query: `# What texts would cost, before anything is paid.
+# Without a price (null) the model's is not known.
+query Estimate($texts: [String!]!) {
+  estimate(texts: $texts) {
+    texts
+    distinct
+    empty
+    cached
+    tokens
+    costUsd
+    costUsdWithinDay
+  }
+}
+`,
+    variables: variables({ texts: ['red', 'green', 'blue', 'red', ''] }),
+  },
+  {
     query: `# A long list, answered in parts as they are done.
 subscription Stream($texts: [String!]!) {
   embedStream(texts: $texts) {
