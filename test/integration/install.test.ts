@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { codeBlocks } from '../support/pages.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -51,8 +52,8 @@ async function install(name: string, flags: readonly string[] = []): Promise<{ h
   return { home, said: stdout + stderr };
 }
 
-/** What `npx embedql` in that folder answers to one operation. */
-async function ask(home: string, query: string): Promise<unknown> {
+/** `npx embedql` in that folder, on a free port. */
+async function start(home: string): Promise<{ url: string; stop(): Promise<unknown> }> {
   const settings = { PORT: '0', EMBEDQL_MODELS_DIR: path.join(folder, 'no models'), OPENAI_API_KEY: '' };
   const server = spawn('npx', ['embedql'], { cwd: home, env: { ...env, ...settings }, detached: true });
   let output = '';
@@ -62,18 +63,57 @@ async function ask(home: string, query: string): Promise<unknown> {
     });
   }
   const exited = once(server, 'exit');
+  const stop = () => {
+    process.kill(-server.pid!, 'SIGTERM');
+    return exited;
+  };
   try {
     await expect.poll(() => output, { timeout: 60_000 }).toMatch(/GraphiQL: http/);
-    const [, url] = /GraphiQL: (http\S+\/graphql)/.exec(output)!;
-    const response = await fetch(url!, {
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: /GraphiQL: (http\S+)\/graphql/.exec(output)![1]!, stop };
+}
+
+/** What `npx embedql` in that folder answers to one operation. */
+async function ask(home: string, query: string): Promise<unknown> {
+  const { url, stop } = await start(home);
+  try {
+    const response = await fetch(`${url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ query }),
     });
     return await response.json();
   } finally {
-    process.kill(-server.pid!, 'SIGTERM');
-    await exited;
+    await stop();
+  }
+}
+
+/** The first block of a language in a page, for a server at that address. */
+function block(page: string, language: string, url: string, having = ''): string {
+  const found = codeBlocks(language).find((one) => one.page === page && one.code.includes(having));
+  return found!.code.replaceAll('http://127.0.0.1:4000', url);
+}
+
+/** Goes the way of the page of the first steps, by its own blocks, in a folder where the packages are installed. */
+async function firstSteps(home: string): Promise<void> {
+  const page = 'docs/getting-started.md';
+  const { url, stop } = await start(home);
+  try {
+    const { stdout } = await run('sh', ['-c', block(page, 'sh', url, 'curl')], { cwd: home, env });
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(block(page, 'json', url)));
+    for (const [name, program] of [
+      ['first.mjs', block(page, 'js', url)],
+      ['search.mjs', block('docs/recipes/search.md', 'js', url)],
+    ] as const) {
+      await writeFile(path.join(home, name), program);
+      const printed = await run('node', [name], { cwd: home, env });
+      expect(printed.stdout.trim()).toBe(/\/\/ (.*)\n$/.exec(program)![1]);
+    }
+  } finally {
+    await stop();
   }
 }
 
@@ -89,13 +129,14 @@ async function megabytes(home: string): Promise<number> {
 const embed = 'mutation { embed(text: "cat", model: "all-MiniLM-L6-v2") { dimension } }';
 
 test.skipIf(!registryAnswers)(
-  'npm i of the tarballs, without a flag, gives a server with a local model',
+  'npm i of the tarballs, without a flag, gives a server with a local model, and the first steps of the pages work',
   async () => {
     const { home, said } = await install('whole');
     expect(said).not.toMatch(/npm error|EBADENGINE/);
     const { stdout } = await run('npx', ['embedql', '--version'], { cwd: home, env });
     expect(stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
     expect(await ask(home, embed)).toEqual({ data: { embed: { dimension: 384 } } });
+    await firstSteps(home);
     // No part of it can fail an install where its own host is out of reach.
     const lock = await readFile(path.join(home, 'node_modules/.package-lock.json'), 'utf8');
     expect(lock).toContain('"node_modules/@embedql/local-runtime"');

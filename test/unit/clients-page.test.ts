@@ -3,8 +3,12 @@ import { expect, test } from 'vitest';
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 const page = read('docs/clients.md');
-/** What the suites need besides the clients. */
-const helpers = new Set(['@langchain/core', 'graphql', 'llama-index-core', 'pytest', 'rxjs', 'wonka', 'ws']);
+/** What the suites need besides the clients: for the tests themselves, and for the recipes. */
+const helpers = new Set([
+  ...['@langchain/core', 'graphql', 'llama-index-core', 'pytest', 'rxjs', 'wonka', 'ws'],
+  ...['@electric-sql/pglite', '@electric-sql/pglite-pgvector', '@electric-sql/pglite-socket', 'pg'],
+  ...['@qdrant/js-client-rest', '@types/react', 'react'],
+]);
 
 test('docs/clients.md names the versions that the suites install', () => {
   const { dependencies } = JSON.parse(read('test/clients/js/package.json')) as {

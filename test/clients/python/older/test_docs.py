@@ -1,5 +1,6 @@
-from docs_checks import assert_runs
+from docs_checks import RECIPES, SNIPPETS, assert_runs
 
 
 def test_litellm():
-    assert_runs("LiteLLM")
+    assert_runs(SNIPPETS["LiteLLM"])
+    assert_runs(RECIPES["migrating/litellm.md 0"])
