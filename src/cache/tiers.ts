@@ -33,6 +33,10 @@ export class TieredCache implements Cache {
     return [this.#disk, this.#redis].some((tier) => tier && !tier.healthy);
   }
 
+  get problems(): string[] {
+    return [this.#disk?.problem, this.#redis?.problem].filter((problem) => problem !== undefined);
+  }
+
   get peeksEverything(): boolean {
     return !this.#disk && !this.#redis;
   }

@@ -31,6 +31,8 @@ export interface Cache {
   readonly backend: string;
   /** Whether a tier that should be there is away. */
   readonly degraded: boolean;
+  /** What is wrong with the tiers that are away, and what to do, for people. Default: nothing is known. */
+  readonly problems?: readonly string[];
   /** True where `peek` sees all there is, so that looking further would be in vain. */
   readonly peeksEverything?: boolean;
   /** A look at what is at hand without waiting. */

@@ -50,9 +50,10 @@ describe.skipIf(!hasRedisServer)('a Redis that cannot be used', () => {
       const response = await fetch(`${address}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: '{ health { status cacheBackend } }' }),
+        body: JSON.stringify({ query: '{ health { status cacheBackend problems } }' }),
       });
-      expect(await response.json()).toMatchObject({ data: { health: { cacheBackend: 'memory' } } });
+      const problems = [expect.stringMatching(reason)];
+      expect(await response.json()).toMatchObject({ data: { health: { cacheBackend: 'memory', problems } } });
       await sleep(300);
       server.process.kill('SIGTERM');
       const { stdout, stderr } = await server.finished;

@@ -160,6 +160,8 @@ export type Health = {
   defaultModel: Scalars['String']['output'];
   /** Models that are ready without loading. */
   modelsLoaded: Array<Scalars['String']['output']>;
+  /** What is wrong where `status` is DEGRADED, and what to do. */
+  problems: Array<Scalars['String']['output']>;
   /** Always `embedql`. */
   service: Scalars['String']['output'];
   /** DEGRADED if Redis or the disk cache is configured but cannot be used, or if the default model is unavailable; else OK. */

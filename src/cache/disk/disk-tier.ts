@@ -64,6 +64,8 @@ export class DiskTier {
   #unwritten: readonly NewEntry[] | undefined;
   #hangs = false;
   #isTold = false;
+  /** What was told last, for those who ask. */
+  #trouble = '';
   #isBehind = false;
   #isDirty = false;
   readonly #reads = new Places(() => readsAtOnce);
@@ -91,6 +93,13 @@ export class DiskTier {
   /** Whether it can be read and written. */
   get healthy(): boolean {
     return this.available && this.#unwritten === undefined;
+  }
+
+  /** What stands in the way, and what to do; undefined where nothing does. */
+  get problem(): string | undefined {
+    if (this.#state === 'opening' || this.#state === 'closed' || this.healthy) return undefined;
+    if (this.#hangs) return 'The disk cache does not answer; it is left alone until it does.';
+    return `The disk cache ${this.#trouble}.`;
   }
 
   /** Bytes of memory that its index takes up. */
@@ -264,11 +273,12 @@ export class DiskTier {
       this.#unwritten = undefined;
     } catch (error) {
       events.cacheError('write');
-      if (!this.#unwritten)
-        log.warn(
-          { dir, reason: describe(error) },
-          'The disk cache takes no writes; what is computed stays in the other tiers. Make room on the disk, or check who may write there',
-        );
+      if (!this.#unwritten) {
+        const what =
+          'takes no writes; what is computed stays in the other tiers. Make room on the disk, or check who may write there';
+        this.#trouble = `${what} (${describe(error)})`;
+        log.warn({ dir, reason: describe(error) }, `The disk cache ${what}`);
+      }
       this.#unwritten ??= entries;
     }
   }
@@ -348,6 +358,7 @@ export class DiskTier {
     if (this.#state === 'opening') this.#state = 'away';
     if (this.#isTold || this.#state === 'closed') return;
     this.#isTold = true;
+    this.#trouble = error === undefined ? what : `${what} (${describe(error)})`;
     const { dir, log } = this.#options;
     log.warn(error === undefined ? { dir } : { dir, reason: describe(error) }, `The disk cache ${what}`);
   }
@@ -358,6 +369,7 @@ export class DiskTier {
     if (!store || !(this.#isDirty || this.#unwritten)) return;
     if (!(await store.isInPlace())) {
       this.#state = 'away';
+      this.#trouble = 'has lost its folder, and begins it again';
       this.#options.log.warn(
         { dir: this.#options.dir },
         'The folder of the disk cache is gone; it is begun again',

@@ -63,6 +63,8 @@ export class RedisTier {
   readonly #writes = new Set<Promise<void>>();
   /** An entry that could not be written, though Redis answers: full, or read-only. */
   #unwritten: readonly [key: string, value: Buffer] | undefined;
+  /** Why it is away, or takes no writes. */
+  #trouble = '';
   #endPause: () => void = () => {};
   readonly #watching: Promise<void>;
 
@@ -92,6 +94,14 @@ export class RedisTier {
   /** Whether it can be read and written. */
   get healthy(): boolean {
     return this.available && this.#unwritten === undefined;
+  }
+
+  /** What stands in the way, and what to do; undefined where nothing does. */
+  get problem(): string | undefined {
+    if (this.#state === 'away')
+      return `Redis is unreachable (${this.#trouble}); memory serves until it is back. Check that it runs, its address and its password.`;
+    if (!this.#unwritten) return undefined;
+    return `Redis accepts no writes (${this.#trouble}); what it holds is still read. Make room there, or check what its user may do.`;
   }
 
   /** Waits for the first answer, for `ms` at the most. */
@@ -238,10 +248,8 @@ export class RedisTier {
     // A connection that broke is met by the next reader, too; full or read-only is met by writers alone.
     if (!isReply(error) || this.#unwritten) return;
     this.#unwritten = entry;
-    this.#options.log.warn(
-      { reason: describe(error) },
-      'Redis accepts no writes; new vectors stay in memory',
-    );
+    this.#trouble = describe(error);
+    this.#options.log.warn({ reason: this.#trouble }, 'Redis accepts no writes; new vectors stay in memory');
   }
 
   #writesAgain(): void {
@@ -253,6 +261,7 @@ export class RedisTier {
   #wentAway(reason: string): void {
     if (this.#state === 'away' || this.#state === 'closed') return;
     this.#state = 'away';
+    this.#trouble = reason;
     this.#options.log.warn({ reason }, 'Redis is unreachable; the memory tier serves');
   }
 

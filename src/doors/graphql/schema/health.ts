@@ -24,6 +24,14 @@ export function addHealth(builder: Builder): void {
         resolve: ({ cache, catalogue }) =>
           cache.degraded || !catalogue.defaultModel.status().available ? 'DEGRADED' : 'OK',
       }),
+      problems: t.stringList({
+        description: 'What is wrong where `status` is DEGRADED, and what to do.',
+        resolve: ({ cache, catalogue }) => {
+          const { available, reason } = catalogue.defaultModel.status();
+          const ofModel = available ? [] : [reason ?? 'The default model is unavailable.'];
+          return [...ofModel, ...(cache.problems ?? [])];
+        },
+      }),
       service: t.string({ description: 'Always `embedql`.', resolve: () => serviceName }),
       version: t.exposeString('version', { description: 'The version of EmbedQL.' }),
       defaultModel: t.string({
