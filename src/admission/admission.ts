@@ -130,19 +130,37 @@ export class AdmittedOperation implements Operation {
   /** Takes texts out of what was admitted; what goes beyond it is admitted now, or refused. */
   draw(requests: readonly ModelRequest[]): void | Promise<void> {
     const beyond = requests.length - this.#left;
-    this.#left = Math.max(0, -beyond);
-    if (beyond <= 0) return;
+    if (beyond <= 0) {
+      this.#left -= requests.length;
+      return;
+    }
+    const taken = this.#left;
     const admitted = this.admit(requests.slice(-beyond));
-    if (admitted)
-      return admitted.then(() => {
+    if (!admitted) {
+      this.#left = 0;
+      return;
+    }
+    this.#left -= taken;
+    return admitted.then(
+      () => {
         this.#left -= beyond;
-      });
-    this.#left -= beyond;
+      },
+      (error: unknown) => {
+        // Those that were admitted are there for others.
+        this.#left += taken;
+        throw error;
+      },
+    );
+  }
+
+  /** Texts that it may draw yet. */
+  get textsLeft(): number {
+    return this.#limits.maxTexts - this.#texts + this.#left;
   }
 
   /** A part of the operation that ends earlier: it draws from the same allowance. */
   until(signal: AbortSignal): Operation {
-    return { signal, trace: this.trace, payer: this.payer, draw: (requests) => this.draw(requests) };
+    return partOf(this, signal, this.trace);
   }
 
   /** Refuses the operation for a reason that was found before its requests were built. */
@@ -177,6 +195,23 @@ export class AdmittedOperation implements Operation {
     this.#tokens += tokens;
     this.#events.admitted(this.payer.key, texts);
   }
+}
+
+/** What draws from the allowance of another, and ends when its own signal aborts. */
+export function partOf(
+  shared: Pick<AdmittedOperation, 'payer' | 'draw' | 'textsLeft'>,
+  signal: AbortSignal,
+  trace: TraceContext,
+): Operation {
+  return {
+    signal,
+    trace,
+    payer: shared.payer,
+    draw: (requests) => shared.draw(requests),
+    get textsLeft() {
+      return shared.textsLeft;
+    },
+  };
 }
 
 function tooLong(allowed: number): EmbedQLError {

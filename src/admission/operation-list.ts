@@ -1,6 +1,6 @@
-import type { ModelRequest, Operation } from '../core/request.ts';
+import type { ModelRequest } from '../core/request.ts';
 import type { TraceContext } from '../core/tracing.ts';
-import type { AdmittedOperation } from './admission.ts';
+import { type AdmittedOperation, partOf } from './admission.ts';
 
 /** What an operation is admitted by: by itself, or together with others. */
 export type Gate = Omit<AdmittedOperation, 'minute'>;
@@ -62,12 +62,10 @@ export class OperationList {
         },
         admit: (requests, count) => shared.admit(requests, count),
         draw: (requests) => shared.draw(requests),
-        until: (earlier): Operation => ({
-          signal: earlier,
-          trace,
-          payer: shared.payer,
-          draw: (requests) => shared.draw(requests),
-        }),
+        get textsLeft() {
+          return shared.textsLeft;
+        },
+        until: (earlier) => partOf(shared, earlier, trace),
         refuse: (error) => shared.refuse(error),
       }),
       leave: () => arrive([]),

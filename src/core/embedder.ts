@@ -3,6 +3,7 @@ import type { Catalogue } from './catalogue.ts';
 import { systemClock } from './clock.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
 import { Flights, type FlightsOptions, type Look } from './flights.ts';
+import { expandLongTexts } from './long-texts.ts';
 import type { EmbeddingModel } from './model.ts';
 import type { Answer, ModelRequest, Operation, TextRequest } from './request.ts';
 import { silentLog } from './surroundings.ts';
@@ -56,6 +57,15 @@ export class Embedder {
       const refusal = toEmbedQLError(error);
       return requests.map(() => refusal);
     }
+    if (!requests.some(({ pieces }) => pieces)) return this.#embedEach(requests, operation);
+    const { requests: expanded, collect } = await expandLongTexts(requests, operation);
+    return collect(await this.#embedEach(expanded, operation));
+  }
+
+  async #embedEach(
+    requests: readonly ModelRequest[],
+    operation: Operation,
+  ): Promise<Array<Answer | EmbedQLError>> {
     const places = new Map<EmbeddingModel, number[]>();
     for (const [i, { model }] of requests.entries()) {
       const forModel = places.get(model);

@@ -11,6 +11,28 @@ export interface TextRequest {
   readonly truncate: boolean;
   /** The most texts that the provider call with this one in it may carry. Default: the model's. */
   readonly maxBatchSize?: number | undefined;
+  /** Reads the text in pieces. Default: as one. */
+  readonly pieces?: PieceOptions | undefined;
+}
+
+/** How a text is read in pieces, each of which is a text by itself. */
+export interface PieceOptions {
+  /** Tokens of a piece at the most, with all that the model adds. */
+  readonly maxTokens: number;
+  /** Tokens that a piece begins with again, at the most. */
+  readonly overlapTokens: number;
+  /** Reads a text that is within the model's limit as one. */
+  readonly onlyIfTooLong: boolean;
+}
+
+/** A part of a text, and its answer. */
+export interface AnsweredPiece {
+  /** UTF-16 positions in the text; `end` is the first that is not in it. */
+  readonly start: number;
+  readonly end: number;
+  /** As the model counts them: with its special tokens, and with the prefix. */
+  readonly tokens: number;
+  readonly answer: Answer;
 }
 
 export interface Answer extends CachedVector {
@@ -22,6 +44,11 @@ export interface Answer extends CachedVector {
   readonly costUsd: number;
   /** Whether its tokens, and so its cost, are an estimate because the provider did not say. Default: false. */
   readonly tokensEstimated?: boolean | undefined;
+  /**
+   * The pieces that the text was read in; then the vector is the mean of theirs, weighted by tokens and scaled to unit length,
+   * and the figures are their sums. Undefined where it was read as one.
+   */
+  readonly pieces?: readonly AnsweredPiece[] | undefined;
 }
 
 /** A text and the model that it is for. */
@@ -75,6 +102,8 @@ export interface Operation {
    * @throws (or rejects) EmbedQLError where the texts may not be had
    */
   draw(requests: readonly ModelRequest[]): void | Promise<void>;
+  /** Texts that it may draw yet; what comes to more is not read any further. Default: any number. */
+  readonly textsLeft?: number | undefined;
 }
 
 /** Allows everything: for programs that limit themselves. */

@@ -2,7 +2,7 @@ import { sha256 } from './cache.ts';
 import type { Catalogue } from './catalogue.ts';
 import { badUserInput } from './errors.ts';
 import type { EmbeddingModel, TextKind } from './model.ts';
-import type { EmbedRequest } from './request.ts';
+import type { EmbedRequest, PieceOptions } from './request.ts';
 
 /** The options that every door takes. Null means the same as left out. */
 export interface EmbeddingOptions {
@@ -14,6 +14,19 @@ export interface EmbeddingOptions {
   dimensions?: number | null | undefined;
   /** False refuses a text that is over the model's limit instead of cutting it. Default: true. */
   truncate?: boolean | null | undefined;
+  /** What becomes of a text that is over the model's limit. Default: what `truncate` says. */
+  longText?: LongText | null | undefined;
+}
+
+/** A text that is too long is cut, refused, or read in pieces whose vectors are averaged. */
+export type LongText = 'truncate' | 'refuse' | 'average';
+
+/** How `embedChunks` takes a text apart. */
+export interface ChunkOptions {
+  /** Tokens of a piece at the most, special ones and the model's prefix included. Default: the model's limit. */
+  maxTokens?: number | null | undefined;
+  /** Tokens that a piece has in common with the one before it, at the most. Default: 0. */
+  overlapTokens?: number | null | undefined;
 }
 
 /** What the options come down to for one model. */
@@ -25,12 +38,50 @@ export interface EmbeddingWish {
   request(text: string, kind: TextKind, maxBatchSize?: number): EmbedRequest;
 }
 
+/** A wish for the pieces of texts. */
+export interface ChunkWish extends EmbeddingWish {
+  /** How they are read. */
+  readonly pieces: PieceOptions;
+}
+
 /** Reads the options of a request, the same for every door. @throws EmbedQLError MODEL_NOT_FOUND, BAD_USER_INPUT */
 export function readWish(options: EmbeddingOptions, catalogue: Catalogue): EmbeddingWish {
   const model = catalogue.get(options.model);
+  const { longText } = options;
+  return wishFor(model, options, {
+    // Where its pieces are averaged, nothing of a text is left to be cut.
+    truncate: longText ? longText !== 'refuse' : (options.truncate ?? true),
+    pieces:
+      longText === 'average'
+        ? { maxTokens: model.spec.maxInputTokens, overlapTokens: 0, onlyIfTooLong: true }
+        : undefined,
+  });
+}
+
+/**
+ * Reads the options of a request for the pieces of texts.
+ * @throws EmbedQLError MODEL_NOT_FOUND, BAD_USER_INPUT
+ */
+export function readChunkWish(options: EmbeddingOptions & ChunkOptions, catalogue: Catalogue): ChunkWish {
+  const model = catalogue.get(options.model);
+  const { name, maxInputTokens } = model.spec;
+  const maxTokens = options.maxTokens ?? maxInputTokens;
+  const overlapTokens = options.overlapTokens ?? 0;
+  if (maxTokens < 1 || maxTokens > maxInputTokens)
+    throw badUserInput(`maxTokens must be from 1 to ${maxInputTokens} for ${name}.`);
+  if (overlapTokens < 0 || overlapTokens >= maxTokens)
+    throw badUserInput(`overlapTokens must be from 0 to ${maxTokens - 1}, less than maxTokens.`);
+  const pieces = { maxTokens, overlapTokens, onlyIfTooLong: false };
+  return { ...wishFor(model, options, { truncate: true, pieces }), pieces };
+}
+
+function wishFor(
+  model: EmbeddingModel,
+  options: EmbeddingOptions,
+  { truncate, pieces }: { truncate: boolean; pieces: PieceOptions | undefined },
+): EmbeddingWish {
   const useCache = options.useCache ?? true;
-  const truncate = options.truncate ?? true;
-  const shared = `${model.spec.name}\n${useCache ? 'c' : ''}${truncate ? 't' : ''}`;
+  const shared = `${model.spec.name}\n${useCache ? 'c' : ''}${truncate ? 't' : ''}${nameOf(pieces)}`;
   return {
     model,
     dimension: readDimensions(options.dimensions, model),
@@ -44,10 +95,17 @@ export function readWish(options: EmbeddingOptions, catalogue: Catalogue): Embed
         useCache,
         truncate,
         maxBatchSize,
+        pieces,
         dedupeKey: `${shared}${kind}${maxBatchSize ?? ''}\n${standIn(text)}`,
       };
     },
   };
+}
+
+/** What tells ways of reading a text apart. */
+function nameOf(pieces: PieceOptions | undefined): string {
+  if (!pieces) return '';
+  return pieces.onlyIfTooLong ? 'a' : `p${pieces.maxTokens},${pieces.overlapTokens}`;
 }
 
 function readDimensions(dimensions: number | null | undefined, { spec }: EmbeddingModel): number {

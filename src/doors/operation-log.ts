@@ -96,7 +96,10 @@ export class OperationRecord {
     this.#texts += outcomes.length;
     for (const outcome of outcomes) {
       if (outcome instanceof Error) continue;
-      if (outcome.source !== 'provider') this.#hits += 1;
+      if (outcome.pieces) {
+        this.#texts -= 1;
+        this.answered(outcome.pieces.map(({ answer }) => answer));
+      } else if (outcome.source !== 'provider') this.#hits += 1;
       else {
         this.#costUsd += outcome.costUsd;
         if (outcome.tokensEstimated) this.#tokensEstimated += outcome.tokens;

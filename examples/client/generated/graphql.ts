@@ -51,6 +51,8 @@ export type Embedding = {
   __typename?: 'Embedding';
   /** Whether the vector came from the cache. Waiting for a computation already in progress is not a cache hit. */
   cached: Scalars['Boolean']['output'];
+  /** The pieces that the text was read in: 1, or more with `longText: AVERAGE`. */
+  chunks: Scalars['Int']['output'];
   /** USD that this field cost. 0 if the vector was cached, or if an earlier request for the same text was in progress: the first request carries the cost. */
   cost: Scalars['Float']['output'];
   /** The length of the vector. */
@@ -78,6 +80,8 @@ export type EmbeddingBatch = {
   cached: Array<Maybe<Scalars['Boolean']['output']>>;
   /** The number of vectors that came from the cache. */
   cachedCount: Scalars['Int']['output'];
+  /** The pieces that each text was read in, as in `Embedding`; null where it failed. */
+  chunks: Array<Maybe<Scalars['Int']['output']>>;
   /** USD for each text, as in `Embedding`; null where it failed. */
   costs: Array<Maybe<Scalars['Float']['output']>>;
   /** The length of each vector. */
@@ -197,6 +201,15 @@ export type Limits = {
   maxTokens: Scalars['Float']['output'];
 };
 
+/** How a text over the token limit of the model is handled. */
+export type LongText =
+  /** It is read in pieces, and the vector is their mean, weighted by tokens and scaled to unit length. Each piece is cached and counts as a text. For search in long documents, `embedChunks` is better: a mean of many topics is close to none of them. */
+  | 'AVERAGE'
+  /** It fails with TEXT_TOO_LONG. */
+  | 'REFUSE'
+  /** It is cut; `truncated` is true. */
+  | 'TRUNCATE';
+
 /** Figures of this process since `since`. */
 export type Metrics = {
   __typename?: 'Metrics';
@@ -313,6 +326,8 @@ export type Mutation = {
   embed?: Maybe<Embedding>;
   /** Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; it does not affect the others. Texts of other fields may share the same provider calls. */
   embedBatch?: Maybe<EmbeddingBatch>;
+  /** Embeds a long text piece by piece. Pieces end at paragraphs or sentences, in a longer sentence at words. Without their overlap they are the whole text. Each piece is cached and counts as a text, so an edited document costs only its changed pieces. */
+  embedChunks?: Maybe<Array<TextChunk>>;
   /** Embeds one text as a search query. Some models embed queries differently from documents; for the others this is the same as `embed`. */
   embedQuery?: Maybe<Embedding>;
   /** Sets the figures of `metrics` to zero and returns the previous ones. Requires an admin key if EMBEDQL_ADMIN_KEYS is set. Does not change the Prometheus counters. */
@@ -323,6 +338,7 @@ export type Mutation = {
 /** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type MutationEmbedArgs = {
   dimensions?: InputMaybe<Scalars['Int']['input']>;
+  longText?: InputMaybe<LongText>;
   model?: InputMaybe<Scalars['String']['input']>;
   text: Scalars['String']['input'];
   truncate?: InputMaybe<Scalars['Boolean']['input']>;
@@ -335,6 +351,7 @@ export type MutationEmbedBatchArgs = {
   batchSize?: InputMaybe<Scalars['Int']['input']>;
   dimensions?: InputMaybe<Scalars['Int']['input']>;
   kind?: InputMaybe<TextKind>;
+  longText?: InputMaybe<LongText>;
   model?: InputMaybe<Scalars['String']['input']>;
   texts: Array<Scalars['String']['input']>;
   truncate?: InputMaybe<Scalars['Boolean']['input']>;
@@ -343,8 +360,20 @@ export type MutationEmbedBatchArgs = {
 
 
 /** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
+export type MutationEmbedChunksArgs = {
+  dimensions?: InputMaybe<Scalars['Int']['input']>;
+  maxTokens?: InputMaybe<Scalars['Int']['input']>;
+  model?: InputMaybe<Scalars['String']['input']>;
+  overlapTokens?: InputMaybe<Scalars['Int']['input']>;
+  text: Scalars['String']['input'];
+  useCache?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type MutationEmbedQueryArgs = {
   dimensions?: InputMaybe<Scalars['Int']['input']>;
+  longText?: InputMaybe<LongText>;
   model?: InputMaybe<Scalars['String']['input']>;
   query: Scalars['String']['input'];
   truncate?: InputMaybe<Scalars['Boolean']['input']>;
@@ -442,6 +471,7 @@ export type Subscription = {
 /** Streams, over server-sent events. */
 export type SubscriptionEmbedStreamArgs = {
   dimensions?: InputMaybe<Scalars['Int']['input']>;
+  longText?: InputMaybe<LongText>;
   model?: InputMaybe<Scalars['String']['input']>;
   texts: Array<Scalars['String']['input']>;
   truncate?: InputMaybe<Scalars['Boolean']['input']>;
@@ -452,6 +482,21 @@ export type SubscriptionEmbedStreamArgs = {
 /** Streams, over server-sent events. */
 export type SubscriptionMetricsUpdatedArgs = {
   intervalMs?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** A piece of a text, with its embedding. */
+export type TextChunk = {
+  __typename?: 'TextChunk';
+  /** The embedding of the piece, as from `embed`. */
+  embedding: Embedding;
+  /** Where it ends: the first position that is not in it. */
+  end: Scalars['Int']['output'];
+  /** Where it begins in the text, in UTF-16 units, from 0. */
+  start: Scalars['Int']['output'];
+  /** The piece: exactly the text from `start` to `end`. */
+  text: Scalars['String']['output'];
+  /** Its tokens as `maxTokens` counts them: with special tokens and the prefix of the model. */
+  tokens: Scalars['Int']['output'];
 };
 
 /** How a text is used. Some models embed queries differently from documents. */

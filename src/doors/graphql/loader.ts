@@ -80,7 +80,7 @@ export class OperationLoader {
   #deliver({ dedupeKey }: EmbedRequest, outcome: Outcome): Answer {
     if (outcome instanceof Error) throw outcome;
     if (outcome.costUsd === 0) return outcome;
-    if (this.#charged.has(dedupeKey)) return { ...outcome, costUsd: 0 };
+    if (this.#charged.has(dedupeKey)) return free(outcome);
     this.#charged.add(dedupeKey);
     return outcome;
   }
@@ -91,4 +91,11 @@ export class OperationLoader {
     for (const [i, { dedupeKey }] of requests.entries()) this.#outcomes.set(dedupeKey, outcomes[i]!);
     return outcomes;
   }
+}
+
+/** The same for somebody who does not carry its cost. */
+function free(answer: Answer): Answer {
+  const { pieces } = answer;
+  if (!pieces) return { ...answer, costUsd: 0 };
+  return { ...answer, costUsd: 0, pieces: pieces.map((one) => ({ ...one, answer: free(one.answer) })) };
 }

@@ -1,5 +1,6 @@
 import type { AdmittedOperation } from '../../admission/admission.ts';
 import type { TextKind } from '../../core/model.ts';
+import type { LongText } from '../../core/wish.ts';
 import { ParameterError } from './errors.ts';
 
 /** What `POST /v1/embeddings` was sent. Unknown members are passed over, as OpenAI does; null is the same as left out. */
@@ -12,6 +13,8 @@ export interface EmbeddingsBody {
   readonly dimensions: number | undefined;
   /** Undefined: as the model's own service would do. */
   readonly truncate: boolean | undefined;
+  /** Undefined: what `truncate` says. */
+  readonly longText: LongText | undefined;
   readonly kind: TextKind;
 }
 
@@ -42,11 +45,14 @@ export function readBody(body: unknown, operation: Pick<AdmittedOperation, 'anno
     dtype: readChoice(members, 'output_dtype', dtypes, ['float', 'int8', 'binary']) ?? 'float',
     dimensions: readWhole(members, 'dimensions'),
     truncate: readBoolean(members, 'truncate'),
+    longText: readChoice(members, 'long_text', longTexts, ['truncate', 'refuse', 'average']),
     kind: readChoice(members, 'input_type', kinds) ?? 'doc',
   };
 }
 
 const dtypes = { float: 'float', int8: 'int8', binary: 'binary' } as const;
+
+const longTexts = { truncate: 'truncate', refuse: 'refuse', average: 'average' } as const;
 
 const encodings = { float: 'float', base64: 'base64' } as const;
 

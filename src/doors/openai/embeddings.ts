@@ -88,7 +88,7 @@ interface TextRoom {
 }
 
 async function readRequests(
-  { model: name, input, encoding, dtype, dimensions, truncate, kind }: EmbeddingsBody,
+  { model: name, input, encoding, dtype, dimensions, truncate, longText, kind }: EmbeddingsBody,
   { catalogue }: Services,
   room: TextRoom,
 ): Promise<Asked> {
@@ -99,6 +99,7 @@ async function readRequests(
       dimensions,
       useCache: true,
       truncate: truncate ?? !model.spec.refusesLongTexts,
+      longText,
     },
     catalogue,
   );

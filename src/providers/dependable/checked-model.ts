@@ -41,7 +41,11 @@ export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
     explained(async () => checkFits(spec, texts, await model.fit(texts)));
   const counted: CheckedModel['countTokens'] = async (texts, atMost) => {
     const counts = await explained(async () => model.countTokens?.(texts, atMost));
-    if (!counts) return (await fitted(texts)).map(({ maxTokens }) => maxTokens);
+    // Of a text that was cut, that is all that is known.
+    if (!counts)
+      return (await fitted(texts)).map(({ maxTokens, truncated }) =>
+        truncated ? Math.max(maxTokens, spec.maxInputTokens + 1) : maxTokens,
+      );
     if (counts.length !== texts.length) throw wrong(spec, 'did not count the tokens of every text');
     return counts.map((count, i) => tokensOf(texts[i]!, count));
   };

@@ -119,6 +119,16 @@ export class Encoder {
     return { text, truncated: this.#count(text) > maxInputTokens };
   }
 
+  /**
+   * Tokens of a text, special ones included. Where there are more than `atMost` it may say fewer, but more than `atMost`, and
+   * looks at no more of the text than it needs.
+   */
+  count(text: string, atMost = Number.POSITIVE_INFINITY): number {
+    // Twice as many, so that a word cut at the end makes no difference.
+    const enough = 2 * atMost + specialRoom;
+    return this.#count(growUntil(text, 4 * enough, (start) => this.#count(start) > enough));
+  }
+
   async dispose(): Promise<void> {
     await this.#model.dispose();
   }
@@ -145,6 +155,9 @@ export class Encoder {
     return this.#tokenizer.encode(text).length;
   }
 }
+
+/** More than the special tokens of any model. */
+const specialRoom = 8;
 
 /** The mean of the first `count` token vectors in `states`, scaled to unit length, into `out`. */
 function pool(states: Float32Array, count: number, out: Float32Array): void {

@@ -15,7 +15,7 @@ import { findWeights, onnxFileName } from './weights/folder.ts';
 import { inspectWeights, type WeightsFacts } from './weights/inspect.ts';
 import { provisionWeights } from './weights/provision.ts';
 import type { Weights, WeightsSource } from './weights/source.ts';
-import type { Reply } from './worker.ts';
+import type { CountTask, Reply } from './worker.ts';
 
 /**
  * Workers for each model, each with a session of its own. Two sessions of one thread compute more than one session of two,
@@ -96,6 +96,10 @@ export class LocalModel implements ProviderModel {
       if (mostTokens[i]! <= maxInputTokens) return { text, maxTokens: mostTokens[i]!, truncated: false };
       return { ...fits.next().value!, maxTokens: maxInputTokens };
     });
+  }
+
+  countTokens(texts: readonly string[], atMost?: number): Promise<number[]> {
+    return this.#run<number[], CountTask>('count', { texts, atMost });
   }
 
   async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
@@ -234,11 +238,14 @@ export class LocalModel implements ProviderModel {
     return new EmbedQLError('PROVIDER_ERROR', message, { retryable: true, cause });
   }
 
-  async #run<Result>(name: 'encode' | 'fit', texts: readonly string[]): Promise<Result> {
+  async #run<Result, Task = readonly string[]>(
+    name: 'encode' | 'fit' | 'count',
+    task: Task,
+  ): Promise<Result> {
     const pool = await this.#open();
     let reply: Reply<Result>;
     try {
-      reply = (await pool.run(texts, { name })) as Reply<Result>;
+      reply = (await pool.run(task, { name })) as Reply<Result>;
     } catch (error) {
       this.#context.log.error({ err: error, model: this.spec.name }, 'local inference failed');
       throw new EmbedQLError('PROVIDER_ERROR', `${this.spec.name} failed to compute; try again.`, {

@@ -48,6 +48,15 @@ export async function encode(texts: readonly string[]): Promise<Reply<Encoded>> 
   return withEncoder((encoder) => encoder.encode(texts));
 }
 
+export interface CountTask {
+  readonly texts: readonly string[];
+  readonly atMost: number | undefined;
+}
+
+export async function count({ texts, atMost }: CountTask): Promise<Reply<number[]>> {
+  return withEncoder((encoder) => texts.map((text) => encoder.count(text, atMost)));
+}
+
 export async function fit(texts: readonly string[]): Promise<Reply<LocalFit[]>> {
   return withEncoder((encoder) => texts.map((text) => encoder.fit(text)));
 }

@@ -1,4 +1,5 @@
-import { sliceWhole, Turns } from '../text.ts';
+import { Turns } from '../../core/turns.ts';
+import { sliceWhole } from '../text.ts';
 import { pieces } from './pieces.ts';
 
 interface EncodeOptions {

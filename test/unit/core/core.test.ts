@@ -11,7 +11,8 @@ import {
   vectorToBytes,
 } from '../../../src/core/vectors.ts';
 import { builtinModels } from '../../../src/models/builtin.ts';
-import { growUntil, sliceWhole, Turns } from '../../../src/providers/text.ts';
+import { Turns } from '../../../src/core/turns.ts';
+import { growUntil, sliceWhole } from '../../../src/providers/text.ts';
 
 describe('vectors', () => {
   test('bytes and base64 give back the same numbers', () => {

@@ -5,7 +5,7 @@ import type { Answer } from '../../../core/request.ts';
 import { shortenVector } from '../../../core/vectors.ts';
 import { isEmptyText, readWish } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
-import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
+import { type EmbeddingArguments, embeddingArguments, type LongTextRef } from './arguments.ts';
 import { type Builder, toInt } from './builder.ts';
 
 interface BatchArguments extends EmbeddingArguments {
@@ -28,7 +28,7 @@ export interface FailureSource {
 }
 
 /** `embedBatch`: a list of texts in one field. @returns types that others use, too. */
-export function addEmbedBatch(builder: Builder) {
+export function addEmbedBatch(builder: Builder, LongText: LongTextRef) {
   const { BatchFailure, EmbeddingBatch } = addTypes(builder);
   const TextKindEnum = builder.enumType('TextKind', {
     description: 'How a text is used. Some models embed queries differently from documents.',
@@ -58,7 +58,7 @@ export function addEmbedBatch(builder: Builder) {
           description:
             "The maximum number of texts in one provider call for this field, from 1 to the model's `maxBatchSize`.",
         }),
-        ...embeddingArguments(builder),
+        ...embeddingArguments(builder, LongText),
       },
       gather: read,
       resolve: async (_root, args, context, info) => {
@@ -177,6 +177,12 @@ function addTypes(builder: Builder) {
         nullable: { list: false, items: true },
         description: 'Whether each text was over the limit of the model and was cut; null where it failed.',
         resolve: ({ outcomes }) => each(outcomes, ({ truncated }) => truncated),
+      }),
+      chunks: t.field({
+        type: ['Int'],
+        nullable: { list: false, items: true },
+        description: 'The pieces that each text was read in, as in `Embedding`; null where it failed.',
+        resolve: ({ outcomes }) => each(outcomes, ({ pieces }) => pieces?.length ?? 1),
       }),
       dimension: t.exposeInt('dimension', { description: 'The length of each vector.' }),
       model: t.exposeString('model', { description: 'The name of the model.' }),

@@ -4,7 +4,7 @@ import type { Answer } from '../../../core/request.ts';
 import { type EmbeddingWish, isEmptyText, readWish } from '../../../core/wish.ts';
 import { answerLimits, checkAnswerSize } from '../answer-size.ts';
 import type { Context } from '../context.ts';
-import { embeddingArguments } from './arguments.ts';
+import { embeddingArguments, type LongTextRef } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import { type addEmbedBatch, emptyText, type FailureSource } from './embed-batch.ts';
 import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
@@ -22,6 +22,7 @@ export function addEmbedStream(
   builder: Builder,
   Embedding: ReturnType<typeof addEmbedding>,
   BatchFailure: ReturnType<typeof addEmbedBatch>['BatchFailure'],
+  LongText: LongTextRef,
 ): void {
   const IndexedEmbedding = builder
     .objectRef<ChunkSource['embeddings'][number]>('IndexedEmbedding')
@@ -62,7 +63,7 @@ export function addEmbedStream(
         'computes the next chunks only as the client reads.',
       args: {
         texts: t.arg.stringList({ required: true, description: 'The texts to embed.' }),
-        ...embeddingArguments(builder),
+        ...embeddingArguments(builder, LongText),
       },
       subscribe: (_root, args, context, info) => {
         const wish = readWish(args, context.catalogue);

@@ -2,13 +2,17 @@ import { gathered } from '@embedql/look-ahead';
 import type { TextKind } from '../../../core/model.ts';
 import { readWish, requireText } from '../../../core/wish.ts';
 import type { Context } from '../context.ts';
-import { type EmbeddingArguments, embeddingArguments } from './arguments.ts';
+import { type EmbeddingArguments, embeddingArguments, type LongTextRef } from './arguments.ts';
 import type { Builder } from './builder.ts';
 import { type addEmbedding, type EmbeddingSource, embeddingSource } from './embedding.ts';
 
 /** `embed` and `embedQuery`: one text, one vector. */
-export function addEmbed(builder: Builder, Embedding: ReturnType<typeof addEmbedding>): void {
-  const shared = embeddingArguments(builder);
+export function addEmbed(
+  builder: Builder,
+  Embedding: ReturnType<typeof addEmbedding>,
+  LongText: LongTextRef,
+): void {
+  const shared = embeddingArguments(builder, LongText);
 
   builder.mutationField('embed', (t) =>
     t.field({

@@ -41,6 +41,10 @@ export function addEmbedding(builder: Builder) {
           '1/32 of the size, for comparing by Hamming distance.',
         resolve: ({ vector }, _args, { vectors }) => vectors.binary(vector),
       }),
+      chunks: t.int({
+        description: 'The pieces that the text was read in: 1, or more with `longText: AVERAGE`.',
+        resolve: ({ answer }) => answer.pieces?.length ?? 1,
+      }),
       dimension: t.int({ description: 'The length of the vector.', resolve: ({ vector }) => vector.length }),
       model: t.string({ description: 'The name of the model.', resolve: ({ model }) => model }),
       cached: t.boolean({

@@ -1,0 +1,26 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** Milliseconds of work after which others get a turn. */
+const sliceMs = 4;
+
+/** Long work in small steps, between which others get a turn. */
+export class Turns {
+  #since = performance.now();
+
+  /**
+   * Call it after each step.
+   * @returns what to wait for where it is the others' turn
+   *
+   * @example
+   * const others = turns.next();
+   * if (others) await others;
+   */
+  next(): Promise<void> | undefined {
+    return performance.now() - this.#since < sliceMs ? undefined : this.#othersFirst();
+  }
+
+  async #othersFirst(): Promise<void> {
+    await nextTurn();
+    this.#since = performance.now();
+  }
+}
