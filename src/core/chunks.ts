@@ -250,10 +250,11 @@ class Splitter {
     const starts = await this.#startsWithOverlap(groups);
     const counts = await this.#count(groups.map((group, i) => [starts[i]!, group.at(-1)!.end]));
     for (const [i, group] of groups.entries()) {
-      const { end } = group.at(-1)!;
-      if (counts[i]! <= this.#options.maxTokens)
-        this.#pieces.push({ start: starts[i]!, end, tokens: counts[i]! });
-      else await this.#divide(group, starts[i]! < group[0]!.start);
+      const piece = { start: starts[i]!, end: group.at(-1)!.end, tokens: counts[i]! };
+      // Where the one before was divided, an overlap may reach back behind its last part.
+      const before = this.#pieces.at(-1)?.start ?? 0;
+      if (piece.tokens <= this.#options.maxTokens && piece.start >= before) this.#pieces.push(piece);
+      else await this.#divide(group, piece.start < group[0]!.start);
     }
     this.#before = groups.at(-1)!;
   }

@@ -116,3 +116,46 @@ test('a model is loaded by its first text, and answers to the name of the hub', 
   expect(after.models.find((model: { loaded: boolean }) => model.loaded).name).toBe('all-MiniLM-L6-v2');
   await other.stop();
 });
+
+test('a long text is read in pieces, each within 256 tokens with the two special ones', async () => {
+  const text = Array.from({ length: 150 }, (_, i) => `Cat number ${i} purrs on the windowsill at noon.`).join(
+    ' ',
+  );
+  const { data, errors } = await server.graphql(
+    `mutation($text: String!) {
+      chunks: embedChunks(text: $text) { text tokens embedding { tokens embedding } }
+      small: embedChunks(text: "One cat. Two cats.", maxTokens: 6) { text tokens }
+      average: embed(text: $text, longText: AVERAGE) { chunks tokens embedding }
+    }`,
+    { text },
+  );
+  expect(errors).toBeUndefined();
+  const { chunks, small, average } = data;
+  expect(chunks.map((chunk: { text: string }) => chunk.text).join('')).toBe(text);
+  for (const { tokens, embedding } of chunks) {
+    expect(tokens).toBeLessThanOrEqual(256);
+    expect(embedding.tokens).toBe(tokens);
+  }
+  expect(small).toEqual([
+    { text: 'One cat. ', tokens: 5 },
+    { text: 'Two cats.', tokens: 5 },
+  ]);
+  expect(average.chunks).toBe(chunks.length);
+  const mean = new Array<number>(384).fill(0);
+  for (const { tokens, embedding } of chunks)
+    for (const [i, value] of embedding.embedding.entries()) mean[i]! += tokens * value;
+  expect(cosine(mean, average.embedding)).toBeCloseTo(1, 6);
+  const tooSmall = await server.graphql('mutation { embedChunks(text: "cat", maxTokens: 2) { text } }');
+  expect(tooSmall.errors).toMatchObject([
+    { message: 'maxTokens must be 3 or more: 2 of them are what the model adds to every text.' },
+  ]);
+});
+
+test('counts stop where they may, and say the same as the vectors', async () => {
+  const { defaultModel: model } = server.app.services.catalogue;
+  const texts = ['', 'cat', 'A cat purrs. '.repeat(300)];
+  expect(await model.countTokens(texts)).toEqual([2, 3, 1_802]);
+  const [few, some, many] = await model.countTokens(texts, 100);
+  expect([few, some]).toEqual([2, 3]);
+  expect(many).toBeGreaterThanOrEqual(100);
+});

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Accounting, costOf } from '../../../src/core/accounting.ts';
 import { cacheKey, keyPattern, parseKey } from '../../../src/core/cache.ts';
 import { toEmbedQLError } from '../../../src/core/errors.ts';
+import { Turns } from '../../../src/core/turns.ts';
 import {
   shortenVector,
   vectorFromBase64,
@@ -11,7 +12,6 @@ import {
   vectorToBytes,
 } from '../../../src/core/vectors.ts';
 import { builtinModels } from '../../../src/models/builtin.ts';
-import { Turns } from '../../../src/core/turns.ts';
 import { growUntil, sliceWhole } from '../../../src/providers/text.ts';
 
 describe('vectors', () => {

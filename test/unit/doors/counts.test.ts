@@ -24,8 +24,10 @@ const largestInt = 2 ** 31 - 1;
 /** No more than there are texts in a request, or numbers in a vector, or than a setting allows. */
 const boundedElsewhere = [
   'BatchFailure.index',
+  'Embedding.chunks',
   'Embedding.dimension',
   'EmbeddingBatch.cachedCount',
+  'EmbeddingBatch.chunks',
   'EmbeddingBatch.dimension',
   'EmbeddingBatch.totalEmbeddings',
   'EmbeddingChunk.done',
@@ -42,6 +44,9 @@ const boundedElsewhere = [
   'Model.maxBatchSize',
   'Model.maxInputTokens',
   'Neighbor.index',
+  'TextChunk.end',
+  'TextChunk.start',
+  'TextChunk.tokens',
 ];
 
 const figures: Figures = {
