@@ -142,9 +142,11 @@ function wholeAt(text: string, at: number): number {
 export function rankOf(text: string, from: number, end: number, level: Level): number {
   if (level > 0) return level === 1 ? 1 : 0;
   const tail = text.slice(Math.max(from, end - 64), end);
-  if (/\n\s*\n\s*$/.test(tail)) return 4;
-  // A line that ends without a full stop goes on, most likely: text that was wrapped.
-  return /[\r\n]\s*$/.test(tail) && !/[.!?:;…。！？।؟][\p{P}\s]*$/u.test(tail) ? 2 : 3;
+  const body = tail.trimEnd();
+  const lineEnds = tail.slice(body.length).split('\n').length - 1;
+  if (lineEnds > 1) return 4;
+  // A line that ends without a full stop, or one before a quotation mark and the like, goes on: text that was wrapped.
+  return lineEnds === 1 && !/[.!?:;…。！？।؟]/.test(body.slice(-3)) ? 2 : 3;
 }
 
 /** UTF-16 units before a place that say whether a text is cut there. */
