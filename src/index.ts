@@ -44,9 +44,30 @@ export {
   openai,
   openaiCompatible,
 } from './library/models.ts';
+export {
+  type AiSdkOptions,
+  type AzureModelOptions,
+  aiSdk,
+  azure,
+  type BedrockModelOptions,
+  bedrock,
+  cohere,
+  google,
+  mistral,
+  type VendorModelOptions,
+  voyage,
+} from './library/vendors.ts';
+export type {
+  AiSdkEmbeddingModel,
+  AiSdkJson,
+  AiSdkProviderOptions,
+  AiSdkResult,
+} from './providers/ai-sdk/model.ts';
 export type { OptionReader, OptionReaders, StandardSchema } from './providers/options.ts';
 export type {
+  KnownModel,
   Provider,
+  ProviderCallOptions,
   ProviderContext,
   ProviderDefaults,
   ProviderModel,

@@ -55,7 +55,7 @@ export const variables = {
   providers: [
     'EMBEDQL_PROVIDERS',
     moduleNames('./acme.js'),
-    'More [providers](../providers.md): each module has a `Provider` as its default export.',
+    'More [providers](../providers.md#adding-a-provider): each module has a `Provider` as its default export.',
   ],
   modelsDir: [
     'EMBEDQL_MODELS_DIR',
@@ -210,6 +210,55 @@ export interface SettingDescription {
 
 /** Variables of others, which their own tools define; read by the parts that they concern. */
 const standardVariables: readonly SettingDescription[] = [
+  {
+    name: 'COHERE_API_KEY',
+    default: undefined,
+    expected: 'a key',
+    meaning: 'For models of the provider `cohere`.',
+  },
+  {
+    name: 'VOYAGE_API_KEY',
+    default: undefined,
+    expected: 'a key',
+    meaning: 'For models of the provider `voyage`.',
+  },
+  {
+    name: 'GOOGLE_GENERATIVE_AI_API_KEY',
+    default: undefined,
+    expected: 'a key',
+    meaning: 'For models of the provider `google`.',
+  },
+  {
+    name: 'MISTRAL_API_KEY',
+    default: undefined,
+    expected: 'a key',
+    meaning: 'For models of the provider `mistral`.',
+  },
+  {
+    name: 'AZURE_API_KEY',
+    default: undefined,
+    expected: 'a key',
+    meaning: 'For models of the provider `azure`.',
+  },
+  {
+    name: 'AZURE_RESOURCE_NAME',
+    default: undefined,
+    expected: 'a name',
+    meaning: 'The resource of models of the provider `azure` whose entry names none.',
+  },
+  {
+    name: 'AWS_BEARER_TOKEN_BEDROCK',
+    default: undefined,
+    expected: 'a key',
+    meaning:
+      'For models of the provider `bedrock`; without it `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.',
+  },
+  {
+    name: 'AWS_REGION',
+    default: undefined,
+    expected: 'a region',
+    meaning: 'Of models of the provider `bedrock` whose entry names none; else `AWS_DEFAULT_REGION`.',
+  },
   {
     name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
     default: undefined,

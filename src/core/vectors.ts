@@ -39,13 +39,16 @@ export function isFiniteVector(vector: Float32Array): boolean {
  * (OpenAI's embeddings guide, "Reducing embedding dimensions").
  */
 export function shortenVector(vector: Float32Array, dimensions: number): Float32Array {
-  if (dimensions >= vector.length) return vector;
-  const cut = vector.slice(0, dimensions);
+  return dimensions >= vector.length ? vector : normalise(vector.slice(0, dimensions));
+}
+
+/** Scales a vector to unit length, in its place; one that has no direction stays as it is. */
+export function normalise(vector: Float32Array): Float32Array {
   let squares = 0;
-  for (const value of cut) squares += value * value;
+  for (const value of vector) squares += value * value;
   const norm = Math.sqrt(squares);
-  if (norm > 0) for (let i = 0; i < cut.length; i++) cut[i] = cut[i]! / norm;
-  return cut;
+  if (norm > 0) for (let i = 0; i < vector.length; i++) vector[i] = vector[i]! / norm;
+  return vector;
 }
 
 /** From -1 to 1; 0 where one of the two has no direction. */

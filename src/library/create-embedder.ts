@@ -130,7 +130,7 @@ async function readDefinitions(where: string, given: unknown): Promise<ReadDefin
       if (!isDefinition(definition)) {
         const got = kindOf(definition);
         throw badUserInput(
-          `${where}: models[${i}] must come from openai(), openaiCompatible() or local(); got ${got}.`,
+          `${where}: models[${i}] must come from openai(), openaiCompatible(), local() or another of their kind; got ${got}.`,
         );
       }
       const { provider: given, entry, env = process.env } = definition;

@@ -53,7 +53,8 @@ export interface ModelOptions {
   documentPrefix?: string | undefined;
 }
 
-const modelOptions = [
+/** Their names. */
+export const modelOptions: readonly string[] = [
   'dimension',
   'id',
   'maxBatchSize',
@@ -209,12 +210,12 @@ function entryOf(spec: ModelSpec): Readonly<Record<string, unknown>> {
   };
 }
 
-function readName(where: string, name: unknown): string {
+export function readName(where: string, name: unknown): string {
   if (typeof name === 'string' && name !== '') return name;
   throw badUserInput(`${where}: the first argument must be the name of a model; got ${kindOf(name)}.`);
 }
 
-function readKey(where: string, key: unknown): string | undefined {
+export function readKey(where: string, key: unknown): string | undefined {
   if (key === undefined || key === null || typeof key === 'string') return key ?? undefined;
   throw badUserInput(`${where}: apiKey must be a string; got ${kindOf(key)}.`);
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ModelSpec } from '../core/model.ts';
 import { meant } from '../core/nearest.ts';
 import { OptionError, readOptions } from '../providers/options.ts';
-import type { Provider } from '../providers/provider.ts';
+import type { KnownModel, Provider } from '../providers/provider.ts';
 
 /** What every provider's models have in common. */
 const common = {
@@ -61,24 +61,30 @@ export function readEntry(
   path: readonly PropertyKey[],
 ): ModelSpec {
   const { options: nested, ...flat } = parse(z.looseObject({ options: ownOptions }), entry, path);
-  const members = parse(commonSchema, flat, path);
-  const provider = providers.find(({ name }) => name === members.provider);
+  // Whatever is missing is said of the whole entry; the dimension may be known to the provider.
+  const given = parse(commonSchema.partial({ dimension: true }), flat, path);
+  const provider = providers.find(({ name }) => name === given.provider);
   if (!provider) {
     const names = providers.map(({ name }) => name);
-    const near = meant(members.provider, names);
+    const near = meant(given.provider, names);
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
     throw new EntryError([...path, 'provider'], `must be one of ${names.join(', ')}${hint}`);
   }
   const beside = Object.fromEntries(Object.entries(flat).filter(([name]) => !commonMembers.includes(name)));
   const readers = provider.options ?? {};
-  const known = Object.keys(readers);
-  refuseUnknown(beside, known, [...commonMembers, ...known], provider, path);
-  refuseUnknown(nested, known, known, provider, [...path, 'options']);
+  const own = Object.keys(readers);
+  refuseUnknown(beside, own, [...commonMembers, ...own], provider, path);
+  refuseUnknown(nested, own, own, provider, [...path, 'options']);
   const twice = Object.keys(nested).find((name) => Object.hasOwn(beside, name));
   if (twice !== undefined) throw new EntryError([...path, 'options', twice], `is beside "options", too`);
   const options = readOwn(provider, { ...beside, ...nested }, (name) =>
     Object.hasOwn(nested, name) ? [...path, 'options'] : path,
   );
+  const known = knownOf(provider, given, options);
+  const { dimension = known.dimension } = given;
+  if (dimension === undefined) throw unknownDimension(provider, given.name, path);
+  const members = { ...given, dimension };
+  checkKnown(members, known, path);
   const tooLarge = members.matryoshka?.findIndex((size) => size > members.dimension) ?? -1;
   if (tooLarge >= 0)
     throw new EntryError(
@@ -88,10 +94,61 @@ export function readEntry(
   return {
     ...otherDefaults,
     ...provider.defaults,
+    ...specOf(known, members),
     ...members,
     ...(members.matryoshka ? { supportsDimensions: true } : {}),
     ...(Object.keys(options).length > 0 ? { options } : {}),
   };
+}
+
+/** What the provider knows of the model, by its id, else by its name. */
+function knownOf(
+  provider: Provider,
+  { id, name }: { id?: string | undefined; name: string },
+  options: Record<string, unknown>,
+): KnownModel {
+  const byId = provider.known?.(id ?? name, options);
+  if (byId?.dimension !== undefined || id === undefined) return byId ?? {};
+  return { ...provider.known?.(name, options), ...byId };
+}
+
+function checkKnown(
+  { dimension, maxBatchSize }: { dimension: number; maxBatchSize?: number | undefined },
+  { sizes = [], mostTexts = Number.POSITIVE_INFINITY, ...known }: KnownModel,
+  path: readonly PropertyKey[],
+): void {
+  if (maxBatchSize !== undefined && maxBatchSize > mostTexts)
+    throw new EntryError(
+      [...path, 'maxBatchSize'],
+      `must be at most ${mostTexts}, which is all that a call can carry`,
+    );
+  if (known.dimension === undefined || dimension === known.dimension) return;
+  if (sizes === 'any' ? dimension <= known.dimension : sizes.includes(dimension)) return;
+  const possible =
+    sizes === 'any' ? `at most ${known.dimension}` : [...new Set([...sizes, known.dimension])].join(' or ');
+  throw new EntryError([...path, 'dimension'], `must be ${possible} for this model`);
+}
+
+/** The part of what is known that makes a specification. */
+function specOf(
+  { sizes, nested, mostTexts: _, ...known }: KnownModel,
+  { dimension, supportsDimensions = nested }: { dimension: number; supportsDimensions?: boolean | undefined },
+): Partial<ModelSpec> {
+  const defined = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+  if (!supportsDimensions) return defined;
+  const smaller = Array.isArray(sizes) ? sizes.filter((size) => size <= dimension) : undefined;
+  return { ...defined, supportsDimensions, ...(smaller ? { matryoshka: smaller } : {}) };
+}
+
+function unknownDimension(provider: Provider, name: string, path: readonly PropertyKey[]): EntryError {
+  const { knownNames = [] } = provider;
+  const near = meant(name, knownNames);
+  const hint =
+    near === undefined
+      ? `is required for a model that the provider ${provider.name} does not know`
+      : `is required for ${name}; did you mean the model ${near}?`;
+  const list = knownNames.length > 0 && near === undefined ? `; it knows ${knownNames.join(', ')}` : '';
+  return new EntryError([...path, 'dimension'], hint + list);
 }
 
 function readOwn(

@@ -56,6 +56,8 @@ export interface ProviderModel {
    * apart, and every call says which of them its texts are. Default: false.
    */
   readonly distinguishesKinds?: boolean | undefined;
+  /** Tokens that the service charges for each text beside its own, such as those of a prompt. Default: up to 8. */
+  readonly addedTokens?: number | undefined;
   /** The most calls that it can take at the same time. Default: as many as the settings say. */
   readonly maxConcurrency?: number | undefined;
   /** Whether it can be asked, as far as is known at this moment; asks nobody. */
@@ -99,6 +101,20 @@ export type ProviderDefaults = Partial<
   >
 >;
 
+/** What a provider knows of one of its models. */
+export interface KnownModel extends ProviderDefaults {
+  /** Numbers in a vector, where an entry does not say. */
+  readonly dimension?: number | undefined;
+  /** The sizes that an entry's `dimension` may ask for. Default: the one that it has. */
+  readonly sizes?: readonly number[] | 'any' | undefined;
+  /** Whether the start of a vector, re-normalised, is itself a good embedding (Matryoshka). Default: false. */
+  readonly nested?: boolean | undefined;
+  readonly queryPrefix?: string | undefined;
+  readonly documentPrefix?: string | undefined;
+  /** The most texts that a call can carry; a larger `maxBatchSize` stops the start. */
+  readonly mostTexts?: number | undefined;
+}
+
 /**
  * A kind of place that vectors come from. `EMBEDQL_PROVIDERS` names modules that have one as their default export.
  *
@@ -121,6 +137,13 @@ export interface Provider<Options = unknown> {
    * Valibot, ArkType) or a function that gives the value or throws what is wrong with it. What is not listed is refused.
    */
   readonly options?: OptionReaders<Options>;
+  /**
+   * What is known of a model by the provider's own name for it, so that an entry need not say it. Asked with the entry's
+   * `id`, and with its `name` where that says nothing of the dimension.
+   */
+  known?(id: string, options: Options): KnownModel | undefined;
+  /** The names that `known` knows, for messages. */
+  readonly knownNames?: readonly string[];
   /** Models that are there without a models file: entries like those in it, without `provider`. */
   readonly models?: ReadonlyArray<Readonly<Record<string, unknown>>>;
   /**

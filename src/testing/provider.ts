@@ -39,6 +39,19 @@ const never = () => new AbortController().signal;
 
 const asDocuments = { kind: 'doc' } as const;
 
+/** All texts, in as many calls as the model's batch size asks for. */
+async function call(
+  model: ProviderModel,
+  texts: readonly string[],
+  options: { kind: TextKind } = asDocuments,
+): Promise<EmbeddedText[]> {
+  const { maxBatchSize } = model.spec;
+  const embedded: EmbeddedText[] = [];
+  for (let from = 0; from < texts.length; from += maxBatchSize)
+    embedded.push(...(await model.embed(texts.slice(from, from + maxBatchSize), never(), options)));
+  return embedded;
+}
+
 /**
  * What the core relies on, as tests for any runner. Tests of what the given service cannot show are left out of the list.
  *
@@ -84,9 +97,9 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
   const embed = async (model: ProviderModel, texts: readonly string[], kind: TextKind = 'doc') => {
     await model.identity();
     const fitted = await model.fit(texts);
-    return model.embed(
+    return call(
+      model,
       fitted.map(({ text }) => text),
-      never(),
       { kind },
     );
   };
@@ -176,10 +189,9 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
       assert.equal(truncated, i > 0);
       assert.ok(maxTokens >= 1 && maxTokens <= maxInputTokens, `maxTokens is ${maxTokens}`);
     }
-    const embedded = await model.embed(
+    const embedded = await call(
+      model,
       fitted.map(({ text }) => text),
-      never(),
-      asDocuments,
     );
     checkEmbedded(embedded, texts.length, model.spec);
     for (const [i, { tokens }] of embedded.entries())
@@ -196,7 +208,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
   if (open().remote) {
     check('gives up at once when the signal has been aborted', async (model) => {
       await model.identity();
-      await assert.rejects(model.embed(samples, AbortSignal.abort(), asDocuments));
+      await assert.rejects(model.embed(samples.slice(0, 1), AbortSignal.abort(), asDocuments));
     });
   }
 
@@ -205,7 +217,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
       await model.identity();
       hangOnce();
       const caller = new AbortController();
-      const asked = model.embed(samples, caller.signal, asDocuments);
+      const asked = model.embed(samples.slice(0, 1), caller.signal, asDocuments);
       setTimeout(() => caller.abort(), 50);
       await assert.rejects(asked);
       checkEmbedded(await embed(model, samples), samples.length, model.spec);
@@ -216,7 +228,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
     check('says that a failure which passes can be tried again', async (model) => {
       await model.identity();
       failOnce();
-      const error = await rejection(model.embed(samples, never(), asDocuments));
+      const error = await rejection(call(model, samples));
       assert.ok(error instanceof EmbedQLError, `not an EmbedQLError: ${error}`);
       assert.ok(!(error instanceof InputRefusedError), 'the input is not at fault');
       assert.equal(error.retryable, true);
@@ -227,7 +239,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
   if (refusedText !== undefined) {
     check('says when a text is at fault, without repeating it, and takes the others', async (model) => {
       await model.identity();
-      const error = await rejection(model.embed([samples[0]!, refusedText], never(), asDocuments));
+      const error = await rejection(call(model, [samples[0]!, refusedText]));
       assert.ok(error instanceof InputRefusedError, `not an InputRefusedError: ${error}`);
       assert.equal(error.retryable, false);
       assert.ok(!error.message.includes(refusedText), 'the message repeats the text');
@@ -242,7 +254,7 @@ export function testProvider(contract: ProviderContract): ContractTest[] {
         const { available, loaded, reason } = model.status();
         assert.deepEqual([available, loaded], [false, false]);
         assert.ok(reason, 'there is no reason that says what to do');
-        for (const asked of [model.identity(), model.embed(samples, never(), asDocuments)]) {
+        for (const asked of [model.identity(), call(model, samples)]) {
           const error = await rejection(asked);
           assert.ok(error instanceof EmbedQLError, `not an EmbedQLError: ${error}`);
           assert.equal(error.code, 'PROVIDER_NOT_CONFIGURED');

@@ -278,7 +278,7 @@ export type Model = {
   maxInputTokens: Scalars['Int']['output'];
   /** The name to pass as the `model` argument. */
   name: Scalars['String']['output'];
-  /** The provider: `openai` for OpenAI and compatible servers, `local` for this process, or one that was added. */
+  /** The provider: `openai` for OpenAI and compatible servers, `local` for this process, a vendor, or one that was added. */
   provider: Scalars['String']['output'];
   /** Whether the `dimensions` argument can shorten its vectors. */
   supportsDimensions: Scalars['Boolean']['output'];

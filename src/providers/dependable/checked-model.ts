@@ -20,14 +20,17 @@ export type CheckedModel = Pick<
   Required<Pick<ProviderModel, 'countTokens'>>;
 
 /** Tokens that a service may add to a text of its own accord: what marks its start and its end, a short prompt. */
-const addedTokens = 8;
+const usuallyAdded = 8;
+/** The most that a provider can say that it is. */
+const mostAdded = 100;
 
 /**
  * A provider's model, none of which is believed: what it gives is complete, in range and of the right type, and what it throws
  * is an `EmbedQLError` (or the abortion of its signal).
  */
 export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
-  const { spec } = model;
+  const { spec, addedTokens = usuallyAdded } = model;
+  const added = Math.min(mostAdded, isCount(addedTokens) ? addedTokens : usuallyAdded);
   const explained = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work();
@@ -52,7 +55,7 @@ export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
   let isTold = false;
   const believed = async (texts: readonly string[], embedded: EmbeddedText[]): Promise<EmbeddedText[]> => {
     const usage = embedded.reduce((sum, { tokens }) => sum + tokens, 0);
-    if (isPossible(usage, texts)) return embedded;
+    if (isPossible(usage, texts, added)) return embedded;
     if (!isTold)
       log.warn(
         { model: spec.name, usage, texts: texts.length },
@@ -133,8 +136,8 @@ function checkAnswer(
 }
 
 /** Whether texts can have so many tokens together: a token is at least one byte. */
-function isPossible(tokens: number, texts: readonly string[]): boolean {
-  let most = addedTokens * texts.length;
+function isPossible(tokens: number, texts: readonly string[], added: number): boolean {
+  let most = added * texts.length;
   // The bytes are only counted where the characters leave a doubt.
   for (const text of texts) most += text.length;
   if (tokens <= most) return true;
@@ -151,7 +154,7 @@ function isCount(count: unknown): count is number {
 function tokensOf(text: string, count: unknown): number {
   if (!isCount(count)) return 0;
   // Only a count that stands out is worth measuring the text.
-  const most = count <= text.length ? count : Buffer.byteLength(text) + addedTokens;
+  const most = count <= text.length ? count : Buffer.byteLength(text) + usuallyAdded;
   return Math.ceil(Math.min(count, most));
 }
 

@@ -2,10 +2,11 @@ import OpenAI, { APIError } from 'openai';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel, ProviderSpec } from '../provider.ts';
+import { cl100kCounter, countEach, loadEncoding } from '../tokens/cl100k.ts';
+import { apportion, fitTexts } from '../tokens/counter.ts';
 import { describeFailure } from './failures.ts';
 import { keyVariable, type OpenAIOptions, readEndpoint } from './options.ts';
 import { readResponse } from './response.ts';
-import { apportion, countEach, cutEachToTokens, loadEncoding } from './tokens.ts';
 
 /** A model of OpenAI, or of a server that speaks like it. */
 export class OpenAIModel implements ProviderModel {
@@ -48,23 +49,8 @@ export class OpenAIModel implements ProviderModel {
     return this.spec.name;
   }
 
-  async fit(texts: readonly string[]): Promise<FittedText[]> {
-    const { maxInputTokens, maxBatchTokens, maxBatchSize } = this.spec;
-    // A token is at least one byte long, so a short text fits without being counted. A longer one is counted
-    // where a batch full of its like could pass the limit of a call.
-    const uncountedBytes = Math.min(
-      maxInputTokens,
-      (maxBatchTokens ?? Number.POSITIVE_INFINITY) / maxBatchSize,
-    );
-    // Of a text of many megabytes, the bytes are not looked at either.
-    const bytes = texts.map((text) => (text.length > uncountedBytes ? text.length : Buffer.byteLength(text)));
-    const long = texts.filter((_, i) => bytes[i]! > uncountedBytes);
-    const cuts = (long.length > 0 ? await cutEachToTokens(long, maxInputTokens) : []).values();
-    return texts.map((text, i) => {
-      if (bytes[i]! <= uncountedBytes) return { text, maxTokens: bytes[i]!, truncated: false };
-      const { tokens, ...cut } = cuts.next().value!;
-      return { ...cut, maxTokens: tokens };
-    });
+  fit(texts: readonly string[]): Promise<FittedText[]> {
+    return fitTexts(texts, this.spec, cl100kCounter);
   }
 
   countTokens(texts: readonly string[], atMost?: number): Promise<number[]> {

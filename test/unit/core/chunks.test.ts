@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mostPieces, type Piece, type SplitOptions, splitText } from '../../../src/core/chunks.ts';
-import { countEach } from '../../../src/providers/openai/tokens.ts';
+import { countEach } from '../../../src/providers/tokens/cl100k.ts';
 
 type Count = SplitOptions['count'];
 

@@ -3,10 +3,11 @@ import { countTokens } from 'gpt-tokenizer/encoding/cl100k_base';
 import { describe, expect, test } from 'vitest';
 import { AdaptiveLimit } from '../../../src/providers/dependable/adaptive-limit.ts';
 import { Pause } from '../../../src/providers/dependable/pause.ts';
+import { readRetryAfter } from '../../../src/providers/failures.ts';
 import { microBatches } from '../../../src/providers/local/micro-batches.ts';
-import { readRetryAfter } from '../../../src/providers/openai/failures.ts';
-import { pieces } from '../../../src/providers/openai/pieces.ts';
-import { apportion, countEach, cutEachToTokens } from '../../../src/providers/openai/tokens.ts';
+import { countEach, cutEachToTokens } from '../../../src/providers/tokens/cl100k.ts';
+import { apportion } from '../../../src/providers/tokens/counter.ts';
+import { pieces } from '../../../src/providers/tokens/pieces.ts';
 
 const plain = (text: string) => countTokens(text, { disallowedSpecial: new Set() });
 

@@ -13,7 +13,7 @@ export function addModels(builder: Builder): Entity<EmbeddingModel> {
       }),
       provider: t.string({
         description:
-          'The provider: `openai` for OpenAI and compatible servers, `local` for this process, or one that was added.',
+          'The provider: `openai` for OpenAI and compatible servers, `local` for this process, a vendor, or one that was added.',
         resolve: ({ spec }) => spec.provider,
       }),
       dimension: t.int({

@@ -1,5 +1,6 @@
 import { Turns } from '../../core/turns.ts';
 import { sliceWhole } from '../text.ts';
+import type { CutText, TokenCounter } from './counter.ts';
 import { pieces } from './pieces.ts';
 
 interface EncodeOptions {
@@ -60,12 +61,6 @@ async function count(
   return tokens;
 }
 
-export interface CutText {
-  text: string;
-  tokens: number;
-  truncated: boolean;
-}
-
 /** Every text within `limit` tokens: as it is, or the longest start of it that is. */
 export async function cutEachToTokens(texts: readonly string[], limit: number): Promise<CutText[]> {
   const loaded = await loadEncoding();
@@ -108,13 +103,5 @@ async function startOf(loaded: Encoding, piece: string, turns: Turns, limit: num
   return sliceWhole(piece, fits);
 }
 
-/** Splits a whole `total` in proportion to `weights`, by largest remainder: the parts add up exactly. */
-export function apportion(total: number, weights: readonly number[]): number[] {
-  const sum = weights.reduce((a, b) => a + b, 0);
-  const shares = weights.map((weight) => (sum > 0 ? (total * weight) / sum : total / weights.length));
-  const parts = shares.map(Math.floor);
-  const left = total - parts.reduce((a, b) => a + b, 0);
-  const byRemainder = [...shares.keys()].sort((a, b) => shares[b]! - parts[b]! - (shares[a]! - parts[a]!));
-  for (const i of byRemainder.slice(0, left)) parts[i]! += 1;
-  return parts;
-}
+/** OpenAI's embedding models, wherever they are served; an estimate for other models. */
+export const cl100kCounter: TokenCounter = { exact: true, count: countEach, cut: cutEachToTokens };
