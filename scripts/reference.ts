@@ -32,7 +32,8 @@ const entries = [
   {
     page: 'testing',
     title: 'embedql/testing',
-    intro: 'The contracts of providers and caches. How they are used: [Adding a provider](../providers.md#adding-a-provider).',
+    intro:
+      'The contracts of providers and caches. How they are used: [Adding a provider](../providers.md#adding-a-provider).',
     file: 'dist/testing.d.ts',
   },
 ];
