@@ -25,6 +25,7 @@ export {
   type ProviderLimits,
 } from './library/create-embedder.ts';
 export type {
+  EmbedChunksOptions,
   Embedder,
   EmbedderFigures,
   EmbedderMetrics,
@@ -33,6 +34,7 @@ export type {
   EmbedManyOptions,
   EmbedOptions,
   ModelInfo,
+  TextChunk,
 } from './library/embedder.ts';
 export {
   type LocalModelOptions,

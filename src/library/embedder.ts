@@ -12,6 +12,19 @@ export interface EmbedOptions {
   useCache?: boolean | undefined;
   /** False refuses a text that is over the model's limit (`TEXT_TOO_LONG`) instead of cutting it. @default true */
   truncate?: boolean | undefined;
+  /**
+   * What becomes of a text that is over the model's limit: it is cut, refused, or read in pieces whose vectors are averaged,
+   * weighted by tokens. @default what `truncate` says
+   */
+  longText?: 'truncate' | 'refuse' | 'average' | undefined;
+}
+
+/** How a text is embedded piece by piece. */
+export interface EmbedChunksOptions extends Omit<EmbedOptions, 'truncate' | 'longText'> {
+  /** Tokens of a piece at the most, with all that the model adds. @default the model's limit */
+  maxTokens?: number | undefined;
+  /** Tokens that a piece repeats from the end of the one before it, at the most. @default 0 */
+  overlapTokens?: number | undefined;
 }
 
 /** How many texts are embedded. */
@@ -36,6 +49,20 @@ export interface Embedding {
   readonly truncated: boolean;
   /** The name of the model. */
   readonly model: string;
+  /** The pieces that the text was read in: 1, or more where they were averaged. */
+  readonly chunks: number;
+}
+
+/** A piece of a text. */
+export interface TextChunk {
+  /** Exactly the text from `start` to `end`, lone surrogates replaced. */
+  readonly text: string;
+  /** UTF-16 positions in the text; `end` is the first that is not in it. */
+  readonly start: number;
+  readonly end: number;
+  /** As `maxTokens` counts them. */
+  readonly tokens: number;
+  readonly embedding: Embedding;
 }
 
 /** What became of many texts. */
@@ -140,6 +167,18 @@ export interface Embedder {
    * ```
    */
   embedMany(texts: readonly string[], options?: EmbedManyOptions): Promise<EmbeddingBatch>;
+  /**
+   * Embeds a long text piece by piece: cut at paragraphs and sentences, at the same places after an edit, and each piece
+   * cached by itself. Without their overlap the pieces are the text.
+   * @throws {EmbedQLError} like `embed`, where one of the pieces fails
+   *
+   * @example
+   * ```ts
+   * const chunks = await embedder.embedChunks(article, { maxTokens: 200 });
+   * for (const { start, end, embedding } of chunks) await save(start, end, embedding.vector);
+   * ```
+   */
+  embedChunks(text: string, options?: EmbedChunksOptions): Promise<TextChunk[]>;
   /** What has been computed, cached, paid and saved so far. */
   metrics(): EmbedderMetrics;
   /** The models, in the order in which they were given. */

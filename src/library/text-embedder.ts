@@ -5,8 +5,9 @@ import type { Embedder as Core } from '../core/embedder.ts';
 import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import { type Answer, type EmbedRequest, unlimited } from '../core/request.ts';
 import { shortenVector } from '../core/vectors.ts';
-import { type EmbeddingWish, readWish, requireText } from '../core/wish.ts';
+import { type EmbeddingWish, readChunkWish, readWish, requireText } from '../core/wish.ts';
 import type {
+  EmbedChunksOptions,
   Embedder,
   EmbedderFigures,
   EmbedderMetrics,
@@ -15,6 +16,7 @@ import type {
   EmbedManyOptions,
   EmbedOptions,
   ModelInfo,
+  TextChunk,
 } from './embedder.ts';
 import { checkOptions, checkType, checkWholeNumber, type Given, kindOf } from './options.ts';
 
@@ -30,7 +32,11 @@ export interface TextEmbedderParts {
 /** Texts of one call that are under way together. Enough for full batches, and not all that the queue has room for. */
 const mostTogether = 2_000;
 
-const optionNames = ['model', 'dimensions', 'signal', 'useCache', 'truncate'];
+/** The same of long texts whose pieces are averaged. */
+const mostLongTogether = 16;
+
+const optionNames = ['model', 'dimensions', 'signal', 'useCache', 'truncate', 'longText'];
+const chunkOptionNames = ['model', 'dimensions', 'signal', 'useCache', 'maxTokens', 'overlapTokens'];
 
 type Outcome = Embedding | EmbedQLError;
 
@@ -54,6 +60,10 @@ export class TextEmbedder implements Embedder {
 
   embedMany(texts: readonly string[], options?: EmbedManyOptions): Promise<EmbeddingBatch> {
     return this.#tracked(() => this.#many(texts, options));
+  }
+
+  embedChunks(text: string, options?: EmbedChunksOptions): Promise<TextChunk[]> {
+    return this.#tracked(() => this.#chunks(text, options));
   }
 
   metrics(): EmbedderMetrics {
@@ -105,12 +115,26 @@ export class TextEmbedder implements Embedder {
   async #one(where: string, text: unknown, kind: 'doc' | 'query', options: unknown): Promise<Embedding> {
     const given = checkOptions(where, options, optionNames);
     const wish = this.#wish(where, given);
-    if (typeof text !== 'string')
-      throw badUserInput(`${where}: the first argument must be a text; got ${kindOf(text)}.`);
-    const request = wish.request(requireText(text, 'The text'), kind);
+    const request = wish.request(readText(where, text), kind);
     const [outcome] = await this.#ask([request], wish, signalOf(where, given));
     if (outcome instanceof Error) throw outcome;
     return outcome!;
+  }
+
+  async #chunks(text: unknown, options: unknown): Promise<TextChunk[]> {
+    const where = 'embedChunks()';
+    const given = checkOptions(where, options, chunkOptionNames);
+    checkShared(where, given);
+    checkWholeNumber(where, given, 'maxTokens', 1);
+    checkWholeNumber(where, given, 'overlapTokens', 0);
+    const wish = readChunkWish(given, this.#parts.catalogue);
+    const request = wish.request(readText(where, text), 'doc');
+    const [answer] = await this.#answers([request], signalOf(where, given));
+    if (answer instanceof EmbedQLError) throw answer;
+    return (answer?.pieces ?? []).map(({ start, end, tokens, answer }) => ({
+      ...{ text: request.text.slice(start, end), start, end, tokens },
+      embedding: toEmbedding(answer, wish.dimension, wish.model.spec.name),
+    }));
   }
 
   async #many(texts: unknown, options: unknown): Promise<EmbeddingBatch> {
@@ -156,12 +180,9 @@ export class TextEmbedder implements Embedder {
   }
 
   #wish(where: string, given: Given): EmbeddingWish {
-    const { model } = given;
-    if (model !== undefined && model !== null && typeof model !== 'string')
-      throw badUserInput(`${where}: model must be the name of a model; got ${kindOf(model)}.`);
-    checkType(where, given, 'useCache', 'boolean');
+    checkShared(where, given);
     checkType(where, given, 'truncate', 'boolean');
-    checkWholeNumber(where, given, 'dimensions', 1);
+    checkLongText(where, given);
     return readWish(given, this.#parts.catalogue);
   }
 
@@ -171,25 +192,36 @@ export class TextEmbedder implements Embedder {
     { model, dimension }: EmbeddingWish,
     signal: AbortSignal | undefined,
   ): Promise<Outcome[]> {
-    const size = Math.max(1, Math.min(mostTogether, Math.floor(this.#parts.queueLimit / 2)));
-    const outcomes: Outcome[] = [];
+    const answers = await this.#answers(requests, signal);
+    return answers.map((answer) =>
+      answer instanceof EmbedQLError ? answer : toEmbedding(answer, dimension, model.spec.name),
+    );
+  }
+
+  async #answers(
+    requests: readonly EmbedRequest[],
+    signal: AbortSignal | undefined,
+  ): Promise<Array<Answer | EmbedQLError>> {
+    const most = requests[0]?.pieces ? mostLongTogether : mostTogether;
+    const size = Math.max(1, Math.min(most, Math.floor(this.#parts.queueLimit / 2)));
+    const all: Array<Answer | EmbedQLError> = [];
     for (let start = 0; start < requests.length; start += size) {
       signal?.throwIfAborted();
       const some = requests.slice(start, start + size);
       const answers = await untilAborted(this.#parts.core.embedMany(some, { ...unlimited, signal }), signal);
-      for (const answer of answers) outcomes.push(toOutcome(answer, dimension, model.spec.name));
+      for (const answer of answers) all.push(answer);
     }
-    return outcomes;
+    return all;
   }
 }
 
-function toOutcome(answer: Answer | EmbedQLError, dimension: number, model: string): Outcome {
-  if (answer instanceof EmbedQLError) return answer;
+function toEmbedding(answer: Answer, dimension: number, model: string): Embedding {
   const { tokens, costUsd, source, truncated } = answer;
+  const chunks = answer.pieces?.length ?? 1;
   const shortened = shortenVector(answer.vector, dimension);
   // The cache and others who asked have the same one.
   const vector = shortened === answer.vector ? shortened.slice() : shortened;
-  return { vector, tokens, costUsd, cached: source !== 'provider', truncated, model };
+  return { vector, tokens, costUsd, cached: source !== 'provider', truncated, model, chunks };
 }
 
 /** Rejects with the signal's reason as soon as it aborts, whatever `work` is waiting for. */
@@ -210,6 +242,26 @@ async function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal |
 function signalOf(where: string, { signal }: Given): AbortSignal | undefined {
   if (signal === undefined || signal === null || signal instanceof AbortSignal) return signal ?? undefined;
   throw badUserInput(`${where}: signal must be an AbortSignal; got ${kindOf(signal)}.`);
+}
+
+/** @throws EmbedQLError BAD_USER_INPUT for an option of all calls that is not what it must be */
+function checkShared(where: string, given: Given): void {
+  const { model } = given;
+  if (model !== undefined && model !== null && typeof model !== 'string')
+    throw badUserInput(`${where}: model must be the name of a model; got ${kindOf(model)}.`);
+  checkType(where, given, 'useCache', 'boolean');
+  checkWholeNumber(where, given, 'dimensions', 1);
+}
+
+function checkLongText(where: string, { longText }: Given): void {
+  if (longText === undefined || longText === null) return;
+  if (longText !== 'truncate' && longText !== 'refuse' && longText !== 'average')
+    throw badUserInput(`${where}: longText must be 'truncate', 'refuse' or 'average'.`);
+}
+
+function readText(where: string, text: unknown): string {
+  if (typeof text === 'string') return requireText(text, 'The text');
+  throw badUserInput(`${where}: the first argument must be a text; got ${kindOf(text)}.`);
 }
 
 function readKind(where: string, kind: unknown): 'doc' | 'query' {

@@ -79,6 +79,37 @@ describe('texts', () => {
     expect(embedder.metrics().totalCostUsd).toBeCloseTo(paid, 12);
   });
 
+  test('a long text is averaged, or embedded piece by piece, and each piece cached by itself', async () => {
+    const embedder = await embedderOf({ cache: memoryCache() });
+    const text = 'A cat purrs on the windowsill at noon. '.repeat(1_000).trim();
+    const chunks = await embedder.embedChunks(text, { maxTokens: 8_191 });
+    expect(chunks.map((chunk) => chunk.text).join('')).toBe(text);
+    expect(chunks.length).toBeGreaterThan(1);
+    for (const { start, end, text: slice, tokens, embedding } of chunks) {
+      expect(slice).toBe(text.slice(start, end));
+      expect(embedding).toMatchObject({ tokens, chunks: 1, model: 'text-embedding-3-small' });
+      expect(embedding.vector).toEqual(vectorOf(slice));
+    }
+    const average = await embedder.embed(text, { longText: 'average', dimensions: 64 });
+    expect(average).toMatchObject({ chunks: chunks.length, cached: true, costUsd: 0, truncated: false });
+    expect(average.vector).toHaveLength(64);
+    const { results } = await embedder.embedMany([text, 'short'], { longText: 'refuse' });
+    expect(results).toMatchObject([{ code: 'TEXT_TOO_LONG' }, { chunks: 1 }]);
+    for (const [options, message] of [
+      [
+        { overlapTokens: -1 },
+        'embedChunks(): overlapTokens must be a whole number, 0 or more; got the number -1.',
+      ],
+      [{ maxTokens: 9_000 }, 'maxTokens must be from 1 to 8191 for text-embedding-3-small.'],
+      [{ truncate: true }, 'embedChunks(): unknown option (truncate).'],
+    ] as const)
+      await expect(embedder.embedChunks(text, options as object)).rejects.toThrow(message);
+    const wrong = { longText: 'mean' } as object;
+    await expect(embedder.embed(text, wrong)).rejects.toThrow(
+      "embed(): longText must be 'truncate', 'refuse' or 'average'.",
+    );
+  });
+
   test('embedMany keeps the order, fails by entry, and adds up to what is charged', async () => {
     const embedder = await embedderOf({ cache: false });
     const texts = ['a', '', 'b', 'a', '☠ poison', ' ', 'c'];
