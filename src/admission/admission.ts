@@ -46,6 +46,23 @@ export class Admission {
     return this.#limits.maxTexts;
   }
 
+  /**
+   * Lets the texts of a job in, as far as they are limited: they count towards the minute of its key. How many a job may have
+   * is for those to say who take it.
+   * @throws EmbedQLError COST_LIMIT_EXCEEDED, RATE_LIMITED
+   */
+  async admitJob(key: string, texts: number): Promise<void> {
+    const refusal = await this.#budgets.take(key, texts);
+    if (refusal) this.refuseJob(key, refusal);
+    this.#events.admitted(key, texts);
+  }
+
+  /** Refuses a job. */
+  refuseJob(key: string, error: EmbedQLError): never {
+    this.#events.refused(key, error.code);
+    throw error;
+  }
+
   /** Begins an operation, which has been allowed nothing so far. */
   begin(start: OperationStart): AdmittedOperation {
     return new AdmittedOperation(start, this.#limits, this.#budgets, this.#events);

@@ -8,6 +8,7 @@ import { EmbedQLError } from '../core/errors.ts';
 import type { Payer, Reservation } from '../core/request.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
 import { type MoneyStore, memoryMoney, nanosPerUsd } from './money.ts';
+import { type KeptMoney, Purse } from './purse.ts';
 import { redisMoney, type SharedRedis } from './redis-money.ts';
 
 /** Told of what a key was charged. */
@@ -82,6 +83,43 @@ export class KeyBudgets {
       charged: (usd, tokens) => this.#options.onCharge(key, usd, tokens),
       ...(usdPerDay === undefined ? {} : { reserve: (usd: number) => this.#reserve(key, usdPerDay, usd) }),
     };
+  }
+
+  /**
+   * Sets aside what a job can cost, for as long as it may take.
+   * @param id names it, for whoever goes on with the job. @throws (rejects) SpentError where it is more than is left of the day
+   */
+  async openPurse(key: string, id: string, usd: number, holdMs: number): Promise<Purse> {
+    const usdPerDay = this.#limitOf(key)?.usdPerDay;
+    const payer = this.payer(key);
+    if (usdPerDay === undefined) return new Purse(payer, undefined);
+    const nanos = wholeNanos(usd);
+    const day = today();
+    const hold = await this.#money.hold({
+      key,
+      day,
+      limit: wholeNanos(usdPerDay),
+      amounts: [nanos],
+      lasting: { id, holdMs },
+    });
+    if (!hold.granted[0])
+      throw new SpentError(
+        `The job would cost ${usd} USD, more than is left to the key ${key} of its ${usdPerDay} USD for the day.`,
+      );
+    return new Purse(payer, { day, left: nanos, hold });
+  }
+
+  /** Goes on with what was set aside for a job. */
+  adoptPurse(key: string, id: string, kept: KeptMoney | undefined): Purse {
+    const payer = this.payer(key);
+    if (!kept || !payer.reserve) return new Purse(payer, undefined);
+    const hold = this.#money.adopt({ key, id, day: kept.day, amount: kept.left });
+    return new Purse(payer, { ...kept, hold });
+  }
+
+  /** Whether the money of a key is limited. */
+  limitsMoney(key: string): boolean {
+    return this.#limitOf(key)?.usdPerDay !== undefined;
   }
 
   /** What is left to a key of its minute, as it was when it last took something; undefined where that is not known. */

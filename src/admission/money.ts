@@ -10,6 +10,18 @@ export interface MoneyRequest {
   limit: number;
   /** In nanos, in the order in which they are granted. */
   amounts: readonly number[];
+  /** For money that outlives its process: a name under which another can adopt it, and milliseconds that it stays set aside. */
+  lasting?: { id: string; holdMs: number } | undefined;
+}
+
+/** Money that another process, or this one in an earlier life, has set aside under a name. */
+export interface AdoptedMoney {
+  key: string;
+  /** UTC day, YYYY-MM-DD, that it was set aside on. */
+  day: string;
+  id: string;
+  /** What is left of it, in nanos. */
+  amount: number;
 }
 
 /** Amounts that were set aside together. */
@@ -18,12 +30,16 @@ export interface MoneyHold {
   readonly granted: readonly boolean[];
   /** Takes back what was set aside and books what was spent. Returns at once. */
   settle(reserved: number, spent: number): void;
+  /** So much of it is no longer this process' business: it stays set aside for whoever adopts it. */
+  leave(amount: number): void;
 }
 
 /** What keys have spent and set aside, day by day. */
 export interface MoneyStore {
   /** Sets amounts aside as long as they fit. A process that dies with them gives them back after a while. */
   hold(request: MoneyRequest): Promise<MoneyHold>;
+  /** Goes on with money that has been granted before. */
+  adopt(money: AdoptedMoney): MoneyHold;
 }
 
 interface Account {
@@ -35,23 +51,48 @@ interface Account {
 /** The books of this process alone. */
 export function memoryMoney(): MoneyStore {
   const accounts = new Map<string, Account>();
+  /** What is left of money that was set aside under a name. */
+  const lasting = new Map<string, number>();
+  const accountOf = (key: string, day: string) => {
+    let account = accounts.get(key);
+    // What is left of an earlier day is nobody's limit any more.
+    if (account && account.day > day) return { day, held: 0, spent: 0 };
+    if (!account || account.day !== day) {
+      account = { day, held: 0, spent: 0 };
+      accounts.set(key, account);
+    }
+    return account;
+  };
+  const holdOf = (booked: Account, granted: readonly boolean[], id: string | undefined): MoneyHold => ({
+    granted,
+    settle(reserved, spent) {
+      booked.held -= reserved;
+      booked.spent += spent;
+      if (id === undefined) return;
+      const left = (lasting.get(id) ?? 0) - reserved;
+      if (left > 0) lasting.set(id, left);
+      else lasting.delete(id);
+    },
+    // It is adopted in this process or, after its end, in another life of it.
+    leave: () => {},
+  });
   return {
-    async hold({ key, day, limit, amounts }) {
-      let account = accounts.get(key);
-      if (!account || account.day !== day) {
-        account = { day, held: 0, spent: 0 };
-        accounts.set(key, account);
+    adopt({ key, day, id, amount }) {
+      const booked = accountOf(key, day);
+      if (!lasting.has(id) && amount > 0) {
+        booked.held += amount;
+        lasting.set(id, amount);
       }
-      const granted = fitting(amounts, limit - account.held - account.spent);
-      for (const [i, amount] of amounts.entries()) if (granted[i]) account.held += amount;
-      const booked = account;
-      return {
-        granted,
-        settle(reserved, spent) {
-          booked.held -= reserved;
-          booked.spent += spent;
-        },
-      };
+      return holdOf(booked, [true], id);
+    },
+    async hold({ key, day, limit, amounts, lasting: named }) {
+      const booked = accountOf(key, day);
+      const granted = fitting(amounts, limit - booked.held - booked.spent);
+      let sum = 0;
+      for (const [i, amount] of amounts.entries()) if (granted[i]) sum += amount;
+      booked.held += sum;
+      if (named && sum > 0) lasting.set(named.id, sum);
+      return holdOf(booked, granted, named?.id);
     },
   };
 }

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { fitting, type MoneyHold, type MoneyRequest, type MoneyStore } from './money.ts';
+import {
+  type AdoptedMoney,
+  fitting,
+  type MoneyHold,
+  type MoneyRequest,
+  type MoneyStore,
+} from './money.ts';
 
 /** A connection that may be replaced by another while it is used. */
 export interface SharedRedis {
@@ -85,16 +91,21 @@ const bookScript = `${bookTotal}
  */
 export function redisMoney(redis: SharedRedis, holdMs: number): MoneyStore {
   const process = `by:${randomUUID()}`;
+  /** By key and day: money of jobs is booked on the day that it was set aside on. */
   const accounts = new Map<string, Account>();
+  const accountOf = ({ key, day }: Pick<MoneyRequest, 'key' | 'day'>) => {
+    const name = `${day} ${key}`;
+    let account = accounts.get(name);
+    if (!account) {
+      for (const [other, { isOver }] of accounts) if (isOver) accounts.delete(other);
+      account = new Account(redis, holdMs, process, { key, day });
+      accounts.set(name, account);
+    }
+    return account;
+  };
   return {
-    hold(request) {
-      let account = accounts.get(request.key);
-      if (!account || account.day !== request.day) {
-        account = new Account(redis, holdMs, process, request);
-        accounts.set(request.key, account);
-      }
-      return account.hold(request);
-    },
+    hold: (request) => accountOf(request).hold(request),
+    adopt: (money) => accountOf(money).adopt(money),
   };
 }
 
@@ -115,7 +126,12 @@ class Account {
   #bookingSoon = false;
   #retrying = false;
 
-  constructor(redis: SharedRedis, holdMs: number, process: string, { key, day }: MoneyRequest) {
+  constructor(
+    redis: SharedRedis,
+    holdMs: number,
+    process: string,
+    { key, day }: Pick<MoneyRequest, 'key' | 'day'>,
+  ) {
     const books = `{embedql}:money:${key}:${day}`;
     this.day = day;
     this.#redis = redis;
@@ -124,10 +140,29 @@ class Account {
     this.#keys = [books, `${books}:ends`];
   }
 
-  async hold({ limit, amounts }: MoneyRequest): Promise<MoneyHold> {
-    const id = randomUUID();
+  /** Whether its day is so long ago that its books are gone. */
+  get isOver(): boolean {
+    return Date.now() > Date.parse(this.day) + keptSeconds * 1_000;
+  }
+
+  adopt({ id, amount }: AdoptedMoney): MoneyHold {
+    this.#held += amount;
+    let remaining = amount;
+    return {
+      granted: [true],
+      settle: (givenBack, paid) => {
+        remaining -= givenBack;
+        this.#change(id, remaining);
+        this.#settle(givenBack, paid);
+      },
+      leave: (left) => this.#leave(left),
+    };
+  }
+
+  async hold({ limit, amounts, lasting }: MoneyRequest): Promise<MoneyHold> {
+    const id = lasting?.id ?? randomUUID();
     const now = Date.now();
-    const numbers = [now, now + this.#holdMs, limit, id, keptSeconds, this.#process, this.#spent, ...amounts];
+    const numbers = [now, now + (lasting?.holdMs ?? this.#holdMs), limit, id, keptSeconds, this.#process, this.#spent, ...amounts];
     let granted: boolean[];
     let remaining: number;
     try {
@@ -143,7 +178,11 @@ class Account {
       granted = fitting(amounts, limit - this.#others - this.#spent - this.#held);
       remaining = sumOf(amounts, granted);
       this.#held += remaining;
-      return { granted, settle: (givenBack, paid) => this.#settle(givenBack, paid) };
+      return {
+        granted,
+        settle: (givenBack, paid) => this.#settle(givenBack, paid),
+        leave: (left) => this.#leave(left),
+      };
     }
     return {
       granted,
@@ -152,7 +191,14 @@ class Account {
         this.#change(id, remaining);
         this.#settle(givenBack, paid);
       },
+      leave: (left) => this.#leave(left),
     };
+  }
+
+  /** In Redis it stays as it is. */
+  #leave(amount: number): void {
+    this.#held -= amount;
+    this.#others += amount;
   }
 
   #settle(givenBack: number, paid: number): void {
@@ -191,7 +237,7 @@ class Account {
   }
 
   #bookLater(): void {
-    if (this.#retrying || Date.now() > Date.parse(this.day) + keptSeconds * 1_000) return;
+    if (this.#retrying || this.isOver) return;
     this.#retrying = true;
     setTimeout(() => {
       this.#retrying = false;

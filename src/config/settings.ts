@@ -35,7 +35,7 @@ export const variables = {
   stateRedisUrls: [
     'EMBEDQL_STATE_REDIS_URL',
     redisUrls('redis://127.0.0.1:6380'),
-    'Where what must not be lost lives: money that keys have spent and set aside. A Redis that evicts what it has no room for should only be the cache.',
+    'Where what must not be lost lives: money that keys have spent and set aside, and jobs. A Redis that evicts what it has no room for should only be the cache.',
   ],
   defaultModel: [
     'EMBEDQL_DEFAULT_MODEL',
@@ -128,6 +128,26 @@ export const variables = {
     'EMBEDQL_MAX_TOKENS',
     wholeNumber(5_000_000, 'tokens', 1, 1_000_000_000_000),
     "Tokens of all texts of one operation, each counted up to its model's limit.",
+  ],
+  maxJobTexts: [
+    'EMBEDQL_MAX_JOB_TEXTS',
+    wholeNumber(100_000, 'texts', 1, 10_000_000),
+    'Texts of one job.',
+  ],
+  maxFileMb: [
+    'EMBEDQL_MAX_FILE_MB',
+    wholeNumber(200, 'megabytes', 1, 100_000),
+    'Size of one file sent to `/v1/files`; a larger one gets HTTP 413.',
+  ],
+  jobSecret: [
+    'EMBEDQL_JOB_SECRET',
+    { ...anyText('a secret, the same for all replicas', undefined, 'a long random text'), secret: true },
+    'Encrypts the texts of jobs and the content of files in Redis, so that any replica can go on with them. Without it they stay in `EMBEDQL_CACHE_DIR` of the replica that took them.',
+  ],
+  jobDays: [
+    'EMBEDQL_JOB_DAYS',
+    wholeNumber(7, 'days', 1, 3_650),
+    'How long results and files are kept. Texts are deleted when their job ends.',
   ],
   maxBodyBytes: [
     'EMBEDQL_MAX_BODY_BYTES',

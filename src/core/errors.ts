@@ -35,6 +35,8 @@ export type OptionName =
   | 'timeoutMs'
   | 'maxTexts'
   | 'maxTokens'
+  | 'maxJobTexts'
+  | 'maxFileMb'
   | 'maxBodyBytes'
   | 'maxAnswerBytes'
   | 'maxBufferedMb'

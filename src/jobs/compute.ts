@@ -1,0 +1,126 @@
+import type { Purse } from '../admission/purse.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Embedder } from '../core/embedder.ts';
+import { badUserInput } from '../core/errors.ts';
+import type { EmbeddingModel } from '../core/model.ts';
+import type { ModelRequest, Operation } from '../core/request.ts';
+import { isEmptyText } from '../core/wish.ts';
+import type { JobRecord } from './job.ts';
+import type { JobRun, JobText } from './job-run.ts';
+import { embedPatiently } from './patience.ts';
+import type { TextOutcome } from './results.ts';
+
+export interface ComputeOptions {
+  embedder: Embedder;
+  model: EmbeddingModel;
+  purse: Purse;
+  clock: Clock;
+  /** Texts that may wait for a model, everybody's. */
+  queueLimit: number;
+  /** What is known of texts already, which need not be asked for; undefined for the others. */
+  known?(texts: readonly JobText[]): Promise<Array<TextOutcome | undefined>>;
+}
+
+/** Texts that follow one another. */
+interface Slice {
+  readonly texts: readonly JobText[];
+  readonly outcomes: Promise<TextOutcome[]>;
+  isReady: boolean;
+}
+
+/** Texts of a slice, and texts of a job that are under way at the same time, at the most. */
+const mostTogether = 100;
+const mostUnderWay = 2_000;
+
+/** Texts that are written down together. */
+const mostCommitted = 400;
+
+const emptyText = badUserInput('The text is empty; pass a text to embed.');
+
+/** Computes the texts of a job from the first that is not done, and writes their results in order. */
+export async function computeJob(run: JobRun, options: ComputeOptions): Promise<void> {
+  const { model } = options;
+  const size = Math.min(model.spec.maxBatchSize, mostTogether);
+  // Enough to keep the provider busy, and no more than a part of the line.
+  const most = Math.max(1, Math.min(model.concurrency * size, mostUnderWay, Math.floor(options.queueLimit / 4)));
+  const slices = slicesOf(run, Math.min(size, most));
+  const underWay: Slice[] = [];
+  let texts = 0;
+  let ended = false;
+  while (!run.signal.aborted) {
+    while (!ended && (texts < most || underWay.length === 0)) {
+      const next = await slices.next();
+      if (next.done) ended = true;
+      else {
+        underWay.push(begin(next.value, run, options));
+        texts += next.value.length;
+      }
+    }
+    if (underWay.length === 0) break;
+    await underWay[0]!.outcomes;
+    // What is given up at the end has no results.
+    if (run.signal.aborted) break;
+    const ready: Slice[] = [];
+    for (let count = 0; underWay[0]?.isReady && count < mostCommitted; count += ready.at(-1)!.texts.length)
+      ready.push(underWay.shift()!);
+    const done = (await Promise.all(ready.map(({ outcomes }) => outcomes))).flat();
+    texts -= done.length;
+    await run.commit(done, ready.at(-1)!.texts.at(-1)!.end, { money: options.purse.kept });
+  }
+  await Promise.all(underWay.map(({ outcomes }) => outcomes));
+}
+
+function begin(texts: readonly JobText[], run: JobRun, options: ComputeOptions): Slice {
+  const slice: Slice = { texts, outcomes: embedSlice(texts, run, options), isReady: false };
+  void slice.outcomes.then(() => {
+    slice.isReady = true;
+  });
+  return slice;
+}
+
+/** Never rejects. */
+async function embedSlice(
+  texts: readonly JobText[],
+  { job, signal }: JobRun,
+  { embedder, model, purse, clock, known }: ComputeOptions,
+): Promise<TextOutcome[]> {
+  const outcomes: Array<TextOutcome | undefined> = (await known?.(texts)) ?? texts.map(() => undefined);
+  for (const [i, { text }] of texts.entries()) if (isEmpty(text, job)) outcomes[i] = emptyText;
+  const open = [...texts.keys()].filter((i) => outcomes[i] === undefined);
+  const operation: Operation & { signal: AbortSignal } = {
+    signal,
+    payer: purse.payer,
+    canWait: true,
+    // They were admitted with the job.
+    draw: () => {},
+  };
+  const requests = open.map((i) => requestOf(texts[i]!.text, job, model));
+  const answers = await embedPatiently(embedder, requests, operation, clock);
+  for (const [n, i] of open.entries()) outcomes[i] = answers[n]!;
+  return outcomes as TextOutcome[];
+}
+
+/** What a text of a job asks for. */
+export function requestOf(
+  text: string,
+  { kind, truncate }: Pick<JobRecord, 'kind' | 'truncate'>,
+  model: EmbeddingModel,
+): ModelRequest {
+  return { model, text, kind, truncate, useCache: true };
+}
+
+/** Whether a text of a job is none. */
+export function isEmpty(text: string, { takesBlank }: Pick<JobRecord, 'takesBlank'>): boolean {
+  return takesBlank ? text === '' : isEmptyText(text);
+}
+
+async function* slicesOf(run: JobRun, size: number): AsyncGenerator<JobText[], void, void> {
+  let slice: JobText[] = [];
+  for await (const text of run.texts(run.job.done, run.job.textsAt)) {
+    slice.push(text);
+    if (slice.length < size) continue;
+    yield slice;
+    slice = [];
+  }
+  if (slice.length > 0) yield slice;
+}

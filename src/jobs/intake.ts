@@ -1,0 +1,86 @@
+import { EmbedQLError } from '../core/errors.ts';
+import type { Blobs } from './vault.ts';
+
+/** Bytes that are gathered before they are written. */
+const pieceBytes = 1_048_576;
+
+/** Writes a blob from its beginning, in large pieces. */
+export class BlobWriter {
+  readonly #blobs: Blobs;
+  readonly #name: string;
+  #parts: Buffer[] = [];
+  #waiting = 0;
+  #written = 0;
+
+  constructor(blobs: Blobs, name: string) {
+    this.#blobs = blobs;
+    this.#name = name;
+  }
+
+  /** Bytes so far, whether or not they have been written. */
+  get bytes(): number {
+    return this.#written + this.#waiting;
+  }
+
+  async add(bytes: Buffer): Promise<void> {
+    this.#parts.push(bytes);
+    this.#waiting += bytes.length;
+    if (this.#waiting >= pieceBytes) await this.end();
+  }
+
+  /** Resolves once everything is written. */
+  async end(): Promise<void> {
+    if (this.#waiting === 0) return;
+    const bytes = Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#waiting = 0;
+    await this.#blobs.write(this.#name, this.#written, bytes);
+    this.#written += bytes.length;
+  }
+}
+
+/** What has been taken in. */
+export interface TakenIn {
+  readonly total: number;
+  readonly bytes: number;
+}
+
+/** Texts that are handed on together. */
+const together = 500;
+
+/**
+ * Writes the texts of a job, one a line.
+ * @param look gets them, some at a time. @throws EmbedQLError COST_LIMIT_EXCEEDED as soon as there are too many
+ */
+export async function takeIn(
+  source: AsyncIterable<string> | Iterable<string>,
+  maxTexts: number,
+  writer: BlobWriter,
+  look?: (texts: readonly string[]) => Promise<unknown>,
+): Promise<TakenIn> {
+  let total = 0;
+  let some: string[] = [];
+  const flush = async () => {
+    await writer.add(Buffer.from(some.map((text) => `${JSON.stringify(text)}\n`).join('')));
+    if (look) await look(some);
+    some = [];
+  };
+  for await (const text of source) {
+    total += 1;
+    if (total > maxTexts) throw tooManyJobTexts(maxTexts);
+    // UTF-8 has no halves of characters.
+    some.push(text.toWellFormed());
+    if (some.length === together) await flush();
+  }
+  if (some.length > 0) await flush();
+  await writer.end();
+  return { total, bytes: writer.bytes };
+}
+
+export function tooManyJobTexts(allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `The job has more than ${allowed} texts; split it, or raise maxJobTexts.`,
+    { hint: 'maxJobTexts' },
+  );
+}

@@ -1,0 +1,366 @@
+import { randomBytes } from 'node:crypto';
+import type { Admission } from '../admission/admission.ts';
+import type { KeyBudgets } from '../admission/key-budgets.ts';
+import type { Catalogue } from '../core/catalogue.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
+import type { Embedder } from '../core/embedder.ts';
+import { badUserInput, EmbedQLError, type NameOption } from '../core/errors.ts';
+import type { TextKind } from '../core/model.ts';
+import type { Log } from '../core/surroundings.ts';
+import { type EmbeddingWish, readWish } from '../core/wish.ts';
+import { Estimator } from './estimate.ts';
+import { Files } from './files.ts';
+import { BlobWriter, type TakenIn, takeIn } from './intake.ts';
+import {
+  type Asker,
+  type BatchDoorRecord,
+  costOfJob,
+  type Deadline,
+  isOver,
+  type JobRecord,
+  type JobStatus,
+  sees,
+} from './job.ts';
+import { layoutOf, resultsOf, textsOf } from './job-run.ts';
+import { patienceForClients } from './patience.ts';
+import { createRunner } from './runner.ts';
+import type { Crew, Vault } from './vault.ts';
+
+/** What a job is made from. */
+export interface JobRequest {
+  readonly texts: AsyncIterable<string> | Iterable<string>;
+  readonly model?: string | null | undefined;
+  readonly kind?: TextKind | null | undefined;
+  readonly dimensions?: number | null | undefined;
+  readonly deadline?: Deadline | null | undefined;
+  /** Default: true. */
+  readonly truncate?: boolean;
+  /** Whether a text of white space is one. Default: false. */
+  readonly takesBlank?: boolean;
+  /** What OpenAI's door keeps with it, written once the texts have been read. */
+  readonly door?: () => { record: Omit<BatchDoorRecord, 'layoutBytes'>; layout: Buffer };
+}
+
+/** A job, as it is shown. */
+export interface JobView extends Omit<JobRecord, 'status'> {
+  readonly status: JobStatus;
+  readonly costUsd: number;
+}
+
+export interface JobsOptions {
+  /** Opens what jobs are kept in. @returns undefined while another process has it */
+  open(): Promise<{ vault: Vault; crew: Crew } | undefined>;
+  /** Why there are no jobs on this server; undefined where there are. */
+  unavailable: string | undefined;
+  catalogue: Catalogue;
+  embedder: Embedder;
+  admission: Admission;
+  budgets: KeyBudgets;
+  nameOption: NameOption;
+  log: Log;
+  /** Texts of one job. */
+  maxTexts: number;
+  /** Bytes of one file. */
+  maxFileBytes: number;
+  /** Texts that may wait for a model. */
+  queueLimit: number;
+  /** Milliseconds that results and files are kept. */
+  keepMs: number;
+  /** Default: the real time. */
+  clock?: Clock;
+}
+
+interface Opened {
+  readonly vault: Vault;
+  readonly crew: Crew;
+  readonly files: Files;
+}
+
+/** Milliseconds that money stays set aside for a job that nobody goes on with. */
+const moneyMs = 26 * 3_600_000;
+
+/** Milliseconds between two looks for what has been kept long enough. */
+const sweepMs = 600_000;
+
+/** Jobs of one key that may be waiting or running. */
+const mostUnfinished = 1_000;
+
+/** Milliseconds between two looks at a job whose progress is followed. */
+const followMs = 200;
+
+/** Estimates, jobs and files: all that doors ask of this room. */
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #clock: Clock;
+  #opening: Promise<Opened> | undefined;
+  #sweeping: ReturnType<typeof setInterval> | undefined;
+  #isClosed = false;
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Texts of one job. */
+  get maxTexts(): number {
+    return this.#options.maxTexts;
+  }
+
+  /** Opens what jobs are kept in, and goes on with those that are there. Never rejects: whoever asks for a job tries again. */
+  async ready(): Promise<void> {
+    if (this.#options.unavailable === undefined) await this.#open().catch(() => {});
+  }
+
+  /** The files of clients. @throws EmbedQLError where there are none on this server */
+  async files(): Promise<Files> {
+    return (await this.#open()).files;
+  }
+
+  /**
+   * Takes a job: reads its texts, and sets aside what it can cost. Nothing has been computed when this resolves.
+   * @throws EmbedQLError where it is refused: BAD_USER_INPUT, MODEL_NOT_FOUND, COST_LIMIT_EXCEEDED, RATE_LIMITED and others
+   */
+  async create(request: JobRequest, { key }: Asker): Promise<JobView> {
+    const { catalogue, admission, budgets, maxTexts, log } = this.#options;
+    const { vault, crew } = await this.#open();
+    const wish = readWish({ model: request.model, dimensions: request.dimensions }, catalogue);
+    const { model } = wish;
+    await model.identity();
+    const unfinished = (await vault.records.list('jobs', key, 2 * mostUnfinished)).filter((job) => !isOver(job));
+    if (unfinished.length >= mostUnfinished) throw tooManyJobs(mostUnfinished);
+    const id = `job_${randomBytes(12).toString('hex')}`;
+    const kind = request.kind ?? 'doc';
+    const takesBatches = model.spec.batchCostPer1kTokens != null;
+    const estimator = budgets.limitsMoney(key)
+      ? new Estimator(this.#options.embedder, model, (text) => wish.request(text, kind), patienceForClients)
+      : undefined;
+    try {
+      const taken = await takeIn(
+        request.texts,
+        maxTexts,
+        new BlobWriter(vault.texts, textsOf(id)),
+        estimator && ((texts) => estimator.add(texts)),
+      );
+      if (taken.total === 0) throw badUserInput('The job has no texts; give it at least one.');
+      await admission.admitJob(key, taken.total);
+      const { costUsd, costUsdWithinDay } = estimator?.result() ?? { costUsd: 0, costUsdWithinDay: 0 };
+      const usd = (request.deadline === 'DAY' && takesBatches ? costUsdWithinDay : costUsd) ?? 0;
+      const purse = await budgets.openPurse(key, id, usd, moneyMs);
+      try {
+        const record = this.#newRecord(id, key, request, wish, taken, vault.home);
+        const door = await this.#keepDoor(id, request, vault);
+        const job = { ...record, money: purse.kept, ...(door && { door }) };
+        await vault.records.add('jobs', job);
+        // Whoever runs it goes on with the money.
+        purse.leave();
+        await crew.add(job);
+        log.info({ job: id, key, model: job.model, texts: job.total, deadline: job.deadline }, 'job taken');
+        return this.#view(job);
+      } catch (error) {
+        purse.close();
+        throw error;
+      }
+    } catch (error) {
+      await Promise.all([vault.texts.remove(textsOf(id)), vault.texts.remove(layoutOf(id))]).catch(() => {});
+      if (error instanceof EmbedQLError) admission.refuseJob(key, error);
+      throw error;
+    }
+  }
+
+  /** A job that belongs to whoever asks; undefined where there is none of that id. */
+  async get(id: string, asker: Asker): Promise<JobView | undefined> {
+    const { vault } = await this.#open();
+    const job = await vault.records.get('jobs', id);
+    return job && sees(asker, job) ? this.#view(job) : undefined;
+  }
+
+  /** The newest jobs of whoever asks. */
+  async list(most: number, { key, seesAll }: Asker): Promise<JobView[]> {
+    const { vault } = await this.#open();
+    const jobs = await vault.records.list('jobs', seesAll ? undefined : key, most);
+    return jobs.map((job) => this.#view(job));
+  }
+
+  /**
+   * Ends a job. What it has is kept; what is at the provider already is paid, read and cached all the same. One that is over
+   * stays as it is.
+   * @returns undefined where there is none of that id
+   */
+  async cancel(id: string, asker: Asker): Promise<JobView | undefined> {
+    const { vault, crew } = await this.#open();
+    const job = await this.get(id, asker);
+    if (!job || job.finishedAt !== undefined) return job;
+    await vault.records.cancel(id);
+    // Whoever has it lets go, and finds it cancelled when it is taken up again.
+    crew.interrupt(id);
+    return this.get(id, asker);
+  }
+
+  /** A job as it is now, and after each change until it is over. @param signal ends it earlier */
+  async *follow(id: string, asker: Asker, signal: AbortSignal): AsyncGenerator<JobView, void, void> {
+    let seen = '';
+    while (!signal.aborted) {
+      const job = await this.get(id, asker);
+      if (!job) return;
+      const now = JSON.stringify([job.status, job.done, job.failed, job.finishedAt]);
+      if (now !== seen) yield job;
+      seen = now;
+      if (job.finishedAt !== undefined) return;
+      await new Promise<void>((resolve) => {
+        this.#clock.after(followMs, resolve);
+      });
+    }
+  }
+
+  /** What is complete of the results: lines of JSON, in order. undefined where they have been deleted. */
+  async results(
+    id: string,
+    asker: Asker,
+  ): Promise<
+    { job: JobView; bytes: number; read(from: number, to: number): AsyncGenerator<Buffer, void, void> } | undefined
+  > {
+    const { vault } = await this.#open();
+    const job = await this.get(id, asker);
+    if (!job || job.status === 'EXPIRED') return undefined;
+    return { job, bytes: job.resultBytes, read: (from, to) => vault.results.read(resultsOf(id), from, to) };
+  }
+
+  /** What OpenAI's door has kept with a job. */
+  async *layout(job: Pick<JobRecord, 'id' | 'door'>): AsyncGenerator<Buffer, void, void> {
+    const { vault } = await this.#open();
+    if (job.door) yield* vault.texts.read(layoutOf(job.id), 0, job.door.layoutBytes);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#sweeping);
+    const opened = await this.#opening?.catch(() => undefined);
+    await opened?.crew.close();
+    await opened?.vault.close();
+  }
+
+  #open(): Promise<Opened> {
+    const { unavailable } = this.#options;
+    if (unavailable !== undefined) return Promise.reject(badUserInput(unavailable));
+    this.#opening ??= this.#openNow().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #openNow(): Promise<Opened> {
+    const { open, log, maxFileBytes, keepMs } = this.#options;
+    let opened: { vault: Vault; crew: Crew } | undefined;
+    try {
+      opened = await open();
+    } catch (error) {
+      if (error instanceof EmbedQLError) throw error;
+      log.error({ err: error }, 'Jobs cannot be kept; check EMBEDQL_CACHE_DIR');
+      throw new EmbedQLError('OVERLOADED', 'This server cannot keep jobs at the moment; try again later.', {
+        retryAfterMs: 1_000,
+        cause: error,
+      });
+    }
+    if (!opened)
+      throw new EmbedQLError(
+        'OVERLOADED',
+        'Another process has the jobs of this folder; ask that one, or try again once it has ended.',
+        { retryAfterMs: 1_000 },
+      );
+    const { vault, crew } = opened;
+    if (this.#isClosed) {
+      await vault.close();
+      throw new EmbedQLError('OVERLOADED', 'This server has shut down; use another one.', { retryAfterMs: 1_000 });
+    }
+    const files = new Files(vault, { maxFileBytes, keepMs, clock: this.#clock });
+    // What they can cost stays set aside while they wait.
+    for (const job of await vault.records.list('jobs', undefined, Number.MAX_SAFE_INTEGER))
+      if (!isOver(job)) this.#options.budgets.adoptPurse(job.key, job.id, job.money).leave();
+    await crew.start(createRunner({ ...this.#options, vault, clock: this.#clock }));
+    const sweep = () =>
+      this.#sweep({ vault, crew, files }).catch((error: unknown) =>
+        log.warn({ err: error }, 'Old jobs and files could not be deleted; that is tried again'),
+      );
+    this.#sweeping = setInterval(() => void sweep(), sweepMs);
+    this.#sweeping.unref();
+    void sweep();
+    return { vault, crew, files };
+  }
+
+  /** Deletes what has been kept long enough, and texts of jobs that are over. The record of a job is kept twice as long. */
+  async #sweep({ vault, files }: Opened): Promise<void> {
+    const now = this.#clock.date();
+    for (const job of await vault.records.list('jobs', undefined, Number.MAX_SAFE_INTEGER)) {
+      if (!isOver(job)) continue;
+      await vault.texts.remove(textsOf(job.id));
+      if (now < (job.endsAt ?? now)) continue;
+      await vault.results.remove(resultsOf(job.id));
+      await vault.texts.remove(layoutOf(job.id));
+      if (now >= (job.endsAt ?? now) + this.#options.keepMs) await vault.records.remove('jobs', job.id);
+    }
+    await files.sweep();
+  }
+
+  #newRecord(
+    id: string,
+    key: string,
+    { kind, deadline, truncate, takesBlank }: JobRequest,
+    { model, dimension }: EmbeddingWish,
+    { total, bytes }: TakenIn,
+    home: string | undefined,
+  ): JobRecord {
+    return {
+      id,
+      key,
+      epoch: 0,
+      createdAt: this.#clock.date(),
+      status: 'QUEUED',
+      model: model.spec.name,
+      kind: kind ?? 'doc',
+      dimensions: dimension,
+      truncate: truncate ?? true,
+      takesBlank: takesBlank ?? false,
+      deadline: deadline ?? 'NOW',
+      total,
+      done: 0,
+      cached: 0,
+      failed: 0,
+      tokens: 0,
+      paidTokens: 0,
+      batchTokens: 0,
+      textBytes: bytes,
+      textsAt: 0,
+      resultBytes: 0,
+      batches: [],
+      ...(home === undefined ? {} : { home }),
+    };
+  }
+
+  async #keepDoor(id: string, { door }: JobRequest, vault: Vault): Promise<BatchDoorRecord | undefined> {
+    if (!door) return undefined;
+    const { record, layout } = door();
+    const writer = new BlobWriter(vault.texts, layoutOf(id));
+    await writer.add(layout);
+    await writer.end();
+    return { ...record, layoutBytes: layout.length };
+  }
+
+  #view(job: JobRecord): JobView {
+    const spec = this.#options.catalogue.all().find(({ spec: { name } }) => name === job.model)?.spec;
+    return { ...job, status: this.#statusOf(job), costUsd: costOfJob(job, spec) };
+  }
+
+  #statusOf(job: JobRecord): JobStatus {
+    if (job.endsAt !== undefined && job.endsAt <= this.#clock.date()) return 'EXPIRED';
+    return isOver(job) || job.cancelledAt === undefined ? job.status : 'CANCELLED';
+  }
+}
+
+function tooManyJobs(allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'OVERLOADED',
+    `${allowed} jobs of this key are waiting or running; try again when some of them are done.`,
+    { retryAfterMs: 60_000 },
+  );
+}
