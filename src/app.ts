@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Admission } from './admission/admission.ts';
 import { KeyBudgets } from './admission/key-budgets.ts';
 import { createAuthenticate } from './admission/keys.ts';
@@ -26,6 +27,7 @@ import { createGraphQLHandler } from './doors/graphql/handler.ts';
 import type { SharedDocuments } from './doors/graphql/persisted-queries.ts';
 import { createWebSockets } from './doors/graphql/web-sockets.ts';
 import { openaiElsewhere, openaiRoutes } from './doors/openai/routes.ts';
+import { decodeTokenLists } from './doors/openai/token-lists.ts';
 import { OperationLog } from './doors/operation-log.ts';
 import { dashboardRoutes } from './doors/pages/dashboard.ts';
 import { createGraphiQLPage } from './doors/pages/graphiql.ts';
@@ -36,6 +38,9 @@ import { createDispatch, type RequestListener } from './http/dispatch.ts';
 import type { Route } from './http/route.ts';
 import { createHttpServer } from './http/server.ts';
 import { createUpgrade, type UpgradeListener } from './http/upgrade.ts';
+import { openDiskVault } from './jobs/disk-vault.ts';
+import { Jobs, type JobsOptions } from './jobs/jobs.ts';
+import { LocalCrew } from './jobs/local-crew.ts';
 import { loadProviders } from './models/providers.ts';
 import { defaultModelName, modelSpecs } from './models/specs.ts';
 import { openModels } from './providers/open.ts';
@@ -58,6 +63,8 @@ export interface AppOptions {
   cacheWaitMs?: number;
   /** What stands in front of every path, such as `/ai`. Default: nothing. */
   basePath?: string;
+  /** Whether it goes on with jobs that were begun before. Default: true. */
+  runsJobs?: boolean;
 }
 
 export interface App {
@@ -83,6 +90,7 @@ export async function createApp({
   providers: given,
   cacheWaitMs = 240,
   basePath = '',
+  runsJobs = true,
 }: AppOptions): Promise<App> {
   const tracing = await createTracing(env, version);
   const providers = given ?? (await loadProviders(config.providers));
@@ -127,6 +135,8 @@ export async function createApp({
     onCharge: (...charge) => prometheus.charged(...charge),
   });
   const stopping = new AbortController();
+  const admission = new Admission(config, budgets, prometheus);
+  const jobs = createJobs(config, { catalogue, embedder, admission, budgets, log, basePath });
   const services: Services = {
     catalogue,
     embedder,
@@ -145,7 +155,8 @@ export async function createApp({
       },
     }),
     nameOption: variableOf,
-    admission: new Admission(config, budgets, prometheus),
+    admission,
+    jobs,
     limits: config,
     stopping: stopping.signal,
   };
@@ -164,7 +175,7 @@ export async function createApp({
       handle: createGraphQLHandler(door),
     },
     ...dashboardRoutes(),
-    ...openaiRoutes(services, config.maxBodyBytes, log),
+    ...openaiRoutes(services, config, log),
     { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
     { path: '/health', guarded: false, handle: health },
     {
@@ -208,7 +219,11 @@ export async function createApp({
   let closing: Promise<void> | undefined;
 
   const prepare = async () => {
-    await Promise.all([prepareDefaultModel(catalogue, log), ready(cacheStartMs)]);
+    await Promise.all([
+      prepareDefaultModel(catalogue, log),
+      ready(cacheStartMs),
+      runsJobs ? jobs.ready() : undefined,
+    ]);
   };
 
   const close = async () => {
@@ -219,6 +234,10 @@ export async function createApp({
       webSockets.drain(config.drainMs),
     ]);
     address = undefined;
+    await jobs.close();
+    // What is at a provider is paid: let it come back and be kept.
+    const until = Date.now() + config.drainMs;
+    while (embedder.underWay > 0 && Date.now() < until) await sleep(20);
     budgetRedis?.close();
     await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
   };
@@ -280,6 +299,31 @@ function createCache(
     documents: redisDocuments(link, () => redis.available),
   };
 }
+
+function createJobs(
+  config: Config,
+  parts: Pick<JobsOptions, 'catalogue' | 'embedder' | 'admission' | 'budgets' | 'log' | 'basePath'>,
+): Jobs {
+  const { cacheDir, maxBodyBytes } = config;
+  return new Jobs({
+    ...parts,
+    open: async () => {
+      const vault = await openDiskVault(cacheDir!, parts.log);
+      return vault && { vault, crew: new LocalCrew(vault.records, parts.log) };
+    },
+    unavailable: cacheDir === undefined ? noPlaceForJobs : undefined,
+    nameOption: variableOf,
+    decodeTokens: (lists, line) =>
+      decodeTokenLists(lists, { limit: maxBodyBytes, placeOf: (i) => `input[${i}] of line ${line}` }),
+    maxTexts: config.maxJobTexts,
+    maxFileBytes: config.maxFileMb * 1_000_000,
+    queueLimit: config.queueLimit,
+    keepMs: config.jobDays * 86_400_000,
+  });
+}
+
+const noPlaceForJobs =
+  'This server has no place for the texts of jobs; set EMBEDQL_CACHE_DIR, or EMBEDQL_JOB_SECRET with a Redis.';
 
 /** Loads the default model. A failure is logged and does not stop the start: the first request tries again. */
 async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promise<void> {

@@ -20,6 +20,8 @@ export interface Identity {
   role: Role;
   /** The name of the key; `anonymous` where none was shown or it is not one of ours. */
   key: string;
+  /** Whether it may see what all others do: an admin key, or anybody where there are no keys. Default: no. */
+  seesAll?: boolean;
 }
 
 /** Says what the one who shows this `Authorization` header may do; undefined: nothing. */
@@ -51,7 +53,11 @@ export function createAuthenticate({ apiKeys, adminKeys }: Keys): Authenticate {
   const api = apiKeys.map(digested);
   const admin = adminKeys.map(digested);
   const anonymousRole: Role | undefined = api.length > 0 ? undefined : admin.length > 0 ? 'client' : 'admin';
-  const anonymous = anonymousRole && { role: anonymousRole, key: 'anonymous' };
+  const anonymous = anonymousRole && {
+    role: anonymousRole,
+    key: 'anonymous',
+    seesAll: anonymousRole === 'admin',
+  };
   const withApiKey: Role = admin.length > 0 ? 'client' : 'admin';
   return (authorization) => {
     if (api.length === 0 && admin.length === 0) return anonymous;
@@ -60,7 +66,7 @@ export function createAuthenticate({ apiKeys, adminKeys }: Keys): Authenticate {
     const shown = digest(key);
     const adminName = find(shown, admin);
     const apiName = find(shown, api);
-    if (adminName !== undefined) return { role: 'admin', key: adminName };
+    if (adminName !== undefined) return { role: 'admin', key: adminName, seesAll: true };
     return apiName === undefined ? anonymous : { role: withApiKey, key: apiName };
   };
 }

@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import {
-  type AdoptedMoney,
-  fitting,
-  type MoneyHold,
-  type MoneyRequest,
-  type MoneyStore,
-} from './money.ts';
+import { type AdoptedMoney, fitting, type MoneyHold, type MoneyRequest, type MoneyStore } from './money.ts';
 
 /** A connection that may be replaced by another while it is used. */
 export interface SharedRedis {
@@ -162,7 +156,16 @@ class Account {
   async hold({ limit, amounts, lasting }: MoneyRequest): Promise<MoneyHold> {
     const id = lasting?.id ?? randomUUID();
     const now = Date.now();
-    const numbers = [now, now + (lasting?.holdMs ?? this.#holdMs), limit, id, keptSeconds, this.#process, this.#spent, ...amounts];
+    const numbers = [
+      now,
+      now + (lasting?.holdMs ?? this.#holdMs),
+      limit,
+      id,
+      keptSeconds,
+      this.#process,
+      this.#spent,
+      ...amounts,
+    ];
     let granted: boolean[];
     let remaining: number;
     try {

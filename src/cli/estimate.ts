@@ -35,7 +35,14 @@ export async function estimateFile({
   err,
 }: EstimateOptions): Promise<string> {
   const log = createLog(config.logLevel);
-  const app = await createApp({ config, env, log, progress: createProgress(log), cacheWaitMs });
+  const app = await createApp({
+    config,
+    env,
+    log,
+    progress: createProgress(log),
+    cacheWaitMs,
+    runsJobs: false,
+  });
   try {
     await app.prepare();
     const { catalogue, embedder, cache } = app.services;

@@ -53,7 +53,14 @@ export async function warmCache({
     );
   }
   const log = createLog(config.logLevel);
-  const app = await createApp({ config, env, log, progress: createProgress(log), cacheWaitMs });
+  const app = await createApp({
+    config,
+    env,
+    log,
+    progress: createProgress(log),
+    cacheWaitMs,
+    runsJobs: false,
+  });
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt);

@@ -129,11 +129,7 @@ export const variables = {
     wholeNumber(5_000_000, 'tokens', 1, 1_000_000_000_000),
     "Tokens of all texts of one operation, each counted up to its model's limit.",
   ],
-  maxJobTexts: [
-    'EMBEDQL_MAX_JOB_TEXTS',
-    wholeNumber(100_000, 'texts', 1, 10_000_000),
-    'Texts of one job.',
-  ],
+  maxJobTexts: ['EMBEDQL_MAX_JOB_TEXTS', wholeNumber(100_000, 'texts', 1, 10_000_000), 'Texts of one job.'],
   maxFileMb: [
     'EMBEDQL_MAX_FILE_MB',
     wholeNumber(200, 'megabytes', 1, 100_000),

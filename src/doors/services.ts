@@ -4,6 +4,7 @@ import type { Cache } from '../core/cache.ts';
 import type { Catalogue } from '../core/catalogue.ts';
 import type { Embedder } from '../core/embedder.ts';
 import type { NameOption } from '../core/errors.ts';
+import type { Jobs } from '../jobs/jobs.ts';
 import type { EncodedVectors } from '../wire/vector-text.ts';
 import type { OperationLog } from './operation-log.ts';
 
@@ -17,6 +18,8 @@ export interface RequestLimits {
   readonly maxBodyBytes: number;
   /** Bytes of one answer. */
   readonly maxAnswerBytes: number;
+  /** Texts of one job. */
+  readonly maxJobTexts: number;
 }
 
 /** What lives as long as the process. */
@@ -27,6 +30,7 @@ export interface Services {
   readonly accounting: Accounting;
   readonly version: string;
   readonly admission: Admission;
+  readonly jobs: Jobs;
   readonly limits: RequestLimits;
   readonly encoded: EncodedVectors;
   readonly operations: OperationLog;

@@ -212,6 +212,7 @@ interface AnswerMemory {
 class RequestCaller implements Caller {
   readonly role: Identity['role'];
   readonly key: string;
+  readonly seesAll: boolean;
   readonly requestId: string;
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
@@ -220,7 +221,7 @@ class RequestCaller implements Caller {
   readonly #memory: AnswerMemory;
 
   constructor(
-    { role, key }: Identity,
+    { role, key, seesAll = false }: Identity,
     requestId: string,
     path: string,
     { headers }: IncomingMessage,
@@ -230,6 +231,7 @@ class RequestCaller implements Caller {
   ) {
     this.role = role;
     this.key = key;
+    this.seesAll = seesAll;
     this.requestId = requestId;
     this.headers = headers;
     this.path = path;

@@ -42,7 +42,10 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
   const { model } = options;
   const size = Math.min(model.spec.maxBatchSize, mostTogether);
   // Enough to keep the provider busy, and no more than a part of the line.
-  const most = Math.max(1, Math.min(model.concurrency * size, mostUnderWay, Math.floor(options.queueLimit / 4)));
+  const most = Math.max(
+    1,
+    Math.min(model.concurrency * size, mostUnderWay, Math.floor(options.queueLimit / 4)),
+  );
   const slices = slicesOf(run, Math.min(size, most));
   const underWay: Slice[] = [];
   let texts = 0;
@@ -67,6 +70,7 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
     texts -= done.length;
     await run.commit(done, ready.at(-1)!.texts.at(-1)!.end, { money: options.purse.kept });
   }
+  await slices.return();
   await Promise.all(underWay.map(({ outcomes }) => outcomes));
 }
 

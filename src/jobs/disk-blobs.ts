@@ -54,7 +54,8 @@ export class DiskBlobs implements Blobs {
   /** Bytes on the disk. */
   async bytes(): Promise<number> {
     let sum = 0;
-    for (const name of await this.#names()) sum += (await stat(this.#path(name)).catch(() => ({ size: 0 }))).size;
+    for (const name of await this.#names())
+      sum += (await stat(this.#path(name)).catch(() => ({ size: 0 }))).size;
     return sum;
   }
 

@@ -40,7 +40,8 @@ export class DiskRecords implements Records {
         }
       }
     }
-    for (const { id, cancelledAt } of records.#kept.jobs.values()) if (cancelledAt) records.#cancelled.add(id);
+    for (const { id, cancelledAt } of records.#kept.jobs.values())
+      if (cancelledAt) records.#cancelled.add(id);
     return records;
   }
 

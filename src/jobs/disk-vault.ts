@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { randomBytes } from 'node:crypto';
 import type { Log } from '../core/surroundings.ts';
 import { lockFolder, sweepUnfinishedLocks } from '../files/folder-lock.ts';
 import { DiskBlobs } from './disk-blobs.ts';

@@ -45,7 +45,7 @@ export class Files {
    * @param content is read to its end, or up to where there is too much. @throws FileTooLargeError
    */
   async add(
-    { name, purpose, key }: { name: string; purpose: () => string; key: string },
+    { name, purpose, key }: { name: string; purpose: () => Promise<string>; key: string },
     content: AsyncIterable<Buffer>,
   ): Promise<FileRecord> {
     const { records, texts, home } = this.#vault;
@@ -67,7 +67,7 @@ export class Files {
         id,
         key,
         name: name.slice(0, 200),
-        purpose: purpose(),
+        purpose: (await purpose()).slice(0, 64),
         bytes: writer.bytes,
         createdAt,
         endsAt: createdAt + keepMs,

@@ -95,7 +95,11 @@ export class JobRun {
    * Writes results of the texts that follow, then the record that counts them.
    * @param textsAt where the first text begins that is not among them. @throws SupersededError
    */
-  async commit(outcomes: readonly TextOutcome[], textsAt: number, change: Partial<JobRecord> = {}): Promise<void> {
+  async commit(
+    outcomes: readonly TextOutcome[],
+    textsAt: number,
+    change: Partial<JobRecord> = {},
+  ): Promise<void> {
     const { id, done, dimensions, resultBytes } = this.job;
     const segment = writeSegment(outcomes, done, dimensions, this.#options.nameOption);
     await this.#insist(() => this.#options.vault.results.write(resultsOf(id), resultBytes, segment.bytes));
@@ -106,18 +110,27 @@ export class JobRun {
   async *texts(from: number, at: number): AsyncGenerator<JobText, void, void> {
     const { id, textBytes } = this.job;
     let index = from;
-    for await (const { value, end } of jsonLines(this.#options.vault.texts.read(textsOf(id), at, textBytes))) {
+    for await (const { value, end } of jsonLines(
+      this.#options.vault.texts.read(textsOf(id), at, textBytes),
+    )) {
       yield { index, text: String(value), end: at + end };
       index += 1;
     }
   }
 
   /** The job is over. */
-  async finish(status: 'DONE' | 'FAILED' | 'CANCELLED', keepMs: number, change: Partial<JobRecord> = {}): Promise<void> {
+  async finish(
+    status: 'DONE' | 'FAILED' | 'CANCELLED',
+    keepMs: number,
+    change: Partial<JobRecord> = {},
+  ): Promise<void> {
     const now = this.#options.clock.date();
     await this.save({ status, finishedAt: now, endsAt: now + keepMs, money: undefined, ...change });
     await this.#options.vault.texts.remove(textsOf(this.job.id)).catch((error: unknown) => {
-      this.#options.log.warn({ err: error, job: this.job.id }, 'The texts of a job could not be deleted; that is tried again');
+      this.#options.log.warn(
+        { err: error, job: this.job.id },
+        'The texts of a job could not be deleted; that is tried again',
+      );
     });
   }
 
@@ -128,7 +141,10 @@ export class JobRun {
       } catch (error) {
         // Whoever goes on with it finds it as it was.
         if (this.signal.aborted && !this.#isCancelled) throw error;
-        this.#options.log.warn({ err: error, job: this.job.id, waitMs }, 'A job cannot be written down; it waits');
+        this.#options.log.warn(
+          { err: error, job: this.job.id, waitMs },
+          'A job cannot be written down; it waits',
+        );
         await sleep(this.#options.clock, waitMs);
       }
     }

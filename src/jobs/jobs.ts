@@ -9,7 +9,7 @@ import type { TextKind } from '../core/model.ts';
 import type { Log } from '../core/surroundings.ts';
 import { type EmbeddingWish, readWish } from '../core/wish.ts';
 import { Estimator } from './estimate.ts';
-import { Files } from './files.ts';
+import { type DecodeTokens, Files } from './files.ts';
 import { BlobWriter, type TakenIn, takeIn } from './intake.ts';
 import {
   type Asker,
@@ -22,13 +22,15 @@ import {
   sees,
 } from './job.ts';
 import { layoutOf, resultsOf, textsOf } from './job-run.ts';
+import { filesPath, outputFileId } from './names.ts';
 import { patienceForClients } from './patience.ts';
 import { createRunner } from './runner.ts';
 import type { Crew, Vault } from './vault.ts';
 
 /** What a job is made from. */
 export interface JobRequest {
-  readonly texts: AsyncIterable<string> | Iterable<string>;
+  /** The texts, or the id of a file that has them. */
+  readonly texts: AsyncIterable<string> | Iterable<string> | { readonly file: string };
   readonly model?: string | null | undefined;
   readonly kind?: TextKind | null | undefined;
   readonly dimensions?: number | null | undefined;
@@ -57,6 +59,8 @@ export interface JobsOptions {
   admission: Admission;
   budgets: KeyBudgets;
   nameOption: NameOption;
+  /** For files whose texts are lists of tokens. */
+  decodeTokens: DecodeTokens;
   log: Log;
   /** Texts of one job. */
   maxTexts: number;
@@ -66,6 +70,8 @@ export interface JobsOptions {
   queueLimit: number;
   /** Milliseconds that results and files are kept. */
   keepMs: number;
+  /** What stands in front of every path. Default: nothing. */
+  basePath?: string;
   /** Default: the real time. */
   clock?: Clock;
 }
@@ -120,13 +126,17 @@ export class Jobs {
    * Takes a job: reads its texts, and sets aside what it can cost. Nothing has been computed when this resolves.
    * @throws EmbedQLError where it is refused: BAD_USER_INPUT, MODEL_NOT_FOUND, COST_LIMIT_EXCEEDED, RATE_LIMITED and others
    */
-  async create(request: JobRequest, { key }: Asker): Promise<JobView> {
+  async create(request: JobRequest, asker: Asker): Promise<JobView> {
     const { catalogue, admission, budgets, maxTexts, log } = this.#options;
-    const { vault, crew } = await this.#open();
-    const wish = readWish({ model: request.model, dimensions: request.dimensions }, catalogue);
+    const { vault, crew, files } = await this.#open();
+    const { key } = asker;
+    const { texts, model: named } = await this.#source(request, asker, files);
+    const wish = readWish({ model: named, dimensions: request.dimensions }, catalogue);
     const { model } = wish;
     await model.identity();
-    const unfinished = (await vault.records.list('jobs', key, 2 * mostUnfinished)).filter((job) => !isOver(job));
+    const unfinished = (await vault.records.list('jobs', key, 2 * mostUnfinished)).filter(
+      (job) => !isOver(job),
+    );
     if (unfinished.length >= mostUnfinished) throw tooManyJobs(mostUnfinished);
     const id = `job_${randomBytes(12).toString('hex')}`;
     const kind = request.kind ?? 'doc';
@@ -136,7 +146,7 @@ export class Jobs {
       : undefined;
     try {
       const taken = await takeIn(
-        request.texts,
+        texts,
         maxTexts,
         new BlobWriter(vault.texts, textsOf(id)),
         estimator && ((texts) => estimator.add(texts)),
@@ -165,6 +175,18 @@ export class Jobs {
       if (error instanceof EmbedQLError) admission.refuseJob(key, error);
       throw error;
     }
+  }
+
+  /** Where the texts of a request come from, and the model that they are for. */
+  async #source({ texts, model }: JobRequest, asker: Asker, files: Files) {
+    if (!('file' in texts)) return { texts, model };
+    const file = await files.get(texts.file, asker);
+    if (!file) throw badUserInput('There is no file of that id; send one to /v1/files first.');
+    const named = model ?? (await files.modelOf(file));
+    return {
+      texts: files.texts(file, this.#options.decodeTokens, model == null ? named : undefined),
+      model: named,
+    };
   }
 
   /** A job that belongs to whoever asks; undefined where there is none of that id. */
@@ -212,12 +234,18 @@ export class Jobs {
     }
   }
 
+  /** Where the results of a job are, as a path. */
+  resultPath(id: string): string {
+    return `${this.#options.basePath ?? ''}${filesPath}/${outputFileId(id, 'results')}/content`;
+  }
+
   /** What is complete of the results: lines of JSON, in order. undefined where they have been deleted. */
   async results(
     id: string,
     asker: Asker,
   ): Promise<
-    { job: JobView; bytes: number; read(from: number, to: number): AsyncGenerator<Buffer, void, void> } | undefined
+    | { job: JobView; bytes: number; read(from: number, to: number): AsyncGenerator<Buffer, void, void> }
+    | undefined
   > {
     const { vault } = await this.#open();
     const job = await this.get(id, asker);
@@ -271,7 +299,9 @@ export class Jobs {
     const { vault, crew } = opened;
     if (this.#isClosed) {
       await vault.close();
-      throw new EmbedQLError('OVERLOADED', 'This server has shut down; use another one.', { retryAfterMs: 1_000 });
+      throw new EmbedQLError('OVERLOADED', 'This server has shut down; use another one.', {
+        retryAfterMs: 1_000,
+      });
     }
     const files = new Files(vault, { maxFileBytes, keepMs, clock: this.#clock });
     // What they can cost stays set aside while they wait.

@@ -33,7 +33,9 @@ async function* byteLines(
       const part = chunk.subarray(from, at === -1 ? chunk.length : at);
       length += part.length;
       if (length > maxLineBytes)
-        throw badUserInput(`Line ${number + 1} has more than ${maxLineBytes} bytes; give each text a line of its own.`);
+        throw badUserInput(
+          `Line ${number + 1} has more than ${maxLineBytes} bytes; give each text a line of its own.`,
+        );
       if (part.length > 0) parts.push(part);
       from += part.length + (at === -1 ? 0 : 1);
       end += part.length + (at === -1 ? 0 : 1);
@@ -58,7 +60,9 @@ export async function* jsonLines(
     try {
       value = JSON.parse(text);
     } catch {
-      throw badUserInput(`Line ${number} is not JSON; each line must be a text in quotes, or an object with a "text".`);
+      throw badUserInput(
+        `Line ${number} is not JSON; each line must be a text in quotes, or an object with a "text".`,
+      );
     }
     yield { number, value, end };
   }
@@ -85,10 +89,14 @@ export function readLine({ number, value }: JsonLine): LineRequest {
       const inputs = readInputs(body['input']);
       const model = typeof body['model'] === 'string' ? body['model'] : undefined;
       if (inputs) return { inputs, model };
-      throw badUserInput(`Line ${number} has a "body" whose "input" is no text, no list of texts, and no list of tokens.`);
+      throw badUserInput(
+        `Line ${number} has a "body" whose "input" is no text, no list of texts, and no list of tokens.`,
+      );
     }
   }
-  throw badUserInput(`Line ${number} is none of these: a text in quotes, {"text": "…"}, {"body": {"input": "…"}}.`);
+  throw badUserInput(
+    `Line ${number} is none of these: a text in quotes, {"text": "…"}, {"body": {"input": "…"}}.`,
+  );
 }
 
 function readInputs(input: unknown): LineRequest['inputs'] | undefined {

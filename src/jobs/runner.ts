@@ -40,13 +40,12 @@ export function createRunner(options: RunnerOptions): RunJob {
       // A model that cannot be used at all is an error of the job, not of every text.
       await model.identity();
       await work(run, model, purse, options);
-      if (run.isCancelled) return await end('CANCELLED');
+      if (!run.signal.aborted) return await end('DONE');
+      if (await run.wasCancelled()) return await end('CANCELLED');
       // It goes on later, or elsewhere.
-      if (signal.aborted) return;
-      await end('DONE');
     } catch (error) {
       if (error instanceof SupersededError) return;
-      if (signal.aborted || run.isCancelled) throw error;
+      if (run.signal.aborted) throw error;
       const failure = toEmbedQLError(error);
       // A fault of ours, or of the store's: it may pass.
       if (failure.code === 'INTERNAL_SERVER_ERROR' || failure.retryable) throw error;
@@ -56,7 +55,9 @@ export function createRunner(options: RunnerOptions): RunJob {
       purse.leave();
     }
 
-    async function end(...[status, change]: [status: 'DONE' | 'FAILED' | 'CANCELLED', change?: object]): Promise<void> {
+    async function end(
+      ...[status, change]: [status: 'DONE' | 'FAILED' | 'CANCELLED', change?: object]
+    ): Promise<void> {
       await run.finish(status, keepMs, change);
       purse.close();
       const { done, failed, cached } = run.job;

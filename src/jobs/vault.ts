@@ -69,7 +69,11 @@ export interface Crew {
   /** From now on jobs are run, those first that were begun before. */
   start(run: RunJob): Promise<void>;
   /** There is a job. Called again for one that was added before, it changes nothing. */
-  add(job: { readonly id: string; readonly deadline: Deadline; readonly home?: string | undefined }): Promise<void>;
+  add(job: {
+    readonly id: string;
+    readonly deadline: Deadline;
+    readonly home?: string | undefined;
+  }): Promise<void>;
   /** A job of ours is to end at once, where one is run here. */
   interrupt(id: string): void;
   /** Lets go of what is running: it is gone on with later, or elsewhere. */

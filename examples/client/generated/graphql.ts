@@ -123,6 +123,57 @@ export type EmbeddingChunk = {
   total: Scalars['Int']['output'];
 };
 
+/** A list of texts that is embedded in the background. */
+export type EmbeddingJob = {
+  __typename?: 'EmbeddingJob';
+  /** Of these, texts from the cache. */
+  cached: Scalars['Int']['output'];
+  /** USD that the job has cost so far. */
+  costUsd: Scalars['Float']['output'];
+  /** When it was created (ISO 8601, UTC). */
+  createdAt: Scalars['String']['output'];
+  /** When the results are needed. */
+  deadline: JobDeadline;
+  /** Texts whose results can be read, failed ones included. */
+  done: Scalars['Int']['output'];
+  /** Of these, texts that failed. */
+  failed: Scalars['Int']['output'];
+  /** The reason why it failed as a whole, and what to do; null if it did not. */
+  failure?: Maybe<Scalars['String']['output']>;
+  /** When it ended (ISO 8601, UTC); null before. */
+  finishedAt?: Maybe<Scalars['String']['output']>;
+  /** The id of the job. */
+  id: Scalars['ID']['output'];
+  /** The name of the API key that the job belongs to. */
+  key: Scalars['String']['output'];
+  /** The name of the model. */
+  model: Scalars['String']['output'];
+  /** The path of the results on this server: JSONL, in the order of the texts, each line `{index, embeddingBase64, tokens}` or `{index, error: {code, message}}`. It can be read while the job runs, up to where it is complete, and goes on with `Range`. Null once the results have been deleted. */
+  resultUrl?: Maybe<Scalars['String']['output']>;
+  /** The status of the job. */
+  status: JobStatus;
+  /** Tokens of the texts that are done. */
+  tokens: Scalars['Float']['output'];
+  /** The number of texts. */
+  total: Scalars['Int']['output'];
+};
+
+/** The texts of a job, and how to embed them. */
+export type EmbeddingJobInput = {
+  /** When the results are needed. */
+  deadline?: InputMaybe<JobDeadline>;
+  /** Shortens the vectors to this many numbers. */
+  dimensions?: InputMaybe<Scalars['Int']['input']>;
+  /** The id of a file sent to `/v1/files`: on each line a JSON string, an object with a `text`, or a line of an OpenAI batch. */
+  file?: InputMaybe<Scalars['ID']['input']>;
+  /** Whether the texts are documents or queries. */
+  kind?: InputMaybe<TextKind>;
+  /** The name of a model. Default: the one that the file names, else the default model. */
+  model?: InputMaybe<Scalars['String']['input']>;
+  /** The texts. Empty texts get an error in the results. */
+  texts?: InputMaybe<Array<Scalars['String']['input']>>;
+};
+
 /** The number of failures with one error code. */
 export type ErrorCount = {
   __typename?: 'ErrorCount';
@@ -189,6 +240,28 @@ export type IndexedEmbedding = {
   /** The index of the text in `texts`, from 0. */
   index: Scalars['Int']['output'];
 };
+
+/** When the results of a job are needed. */
+export type JobDeadline =
+  /** Within a day: bought in the provider's batches, at their price (OpenAI: half). As NOW if the provider has none. */
+  | 'DAY'
+  /** As soon as possible. */
+  | 'NOW';
+
+/** The status of a job. */
+export type JobStatus =
+  /** It was cancelled. */
+  | 'CANCELLED'
+  /** Every text has its result, or its error. */
+  | 'DONE'
+  /** It has ended, and its results have been deleted. */
+  | 'EXPIRED'
+  /** It could not be carried out; `failure` has the reason. */
+  | 'FAILED'
+  /** It has not begun. */
+  | 'QUEUED'
+  /** It is being computed. */
+  | 'RUNNING';
 
 /** The limits of one request. */
 export type Limits = {
@@ -322,6 +395,10 @@ export type ModelMetrics = {
 /** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
 export type Mutation = {
   __typename?: 'Mutation';
+  /** Ends a job. Results that are complete are kept. Texts that are at the provider already are paid, and cached. A job that has ended is returned unchanged. */
+  cancelEmbeddingJob: EmbeddingJob;
+  /** Takes a list of texts, inline or in a file, and embeds it in the background. Interactive requests come first. The maximum cost is set aside before the job is accepted; a refused job costs nothing. */
+  createEmbeddingJob: EmbeddingJob;
   /** Embeds one text as a document. Use as many aliases as you need: together they make one provider call for each full batch. */
   embed?: Maybe<Embedding>;
   /** Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; it does not affect the others. Texts of other fields may share the same provider calls. */
@@ -332,6 +409,18 @@ export type Mutation = {
   embedQuery?: Maybe<Embedding>;
   /** Sets the figures of `metrics` to zero and returns the previous ones. Requires an admin key if EMBEDQL_ADMIN_KEYS is set. Does not change the Prometheus counters. */
   resetMetrics: ResetMetricsPayload;
+};
+
+
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
+export type MutationCancelEmbeddingJobArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** Embeds texts. These fields are mutations because they may cost money. The server combines all fields of an operation into the fewest possible provider calls. */
+export type MutationCreateEmbeddingJobArgs = {
+  input: EmbeddingJobInput;
 };
 
 
@@ -400,6 +489,10 @@ export type Query = {
   _service: _Service;
   /** The model of requests that name none. */
   defaultModel: Model;
+  /** A job of the key that asks; null if there is none with this id. An admin key sees all jobs. */
+  embeddingJob?: Maybe<EmbeddingJob>;
+  /** The newest jobs of the key that asks, the newest first. An admin key sees all jobs. */
+  embeddingJobs: Array<EmbeddingJob>;
   /** The cost of a list of texts. Computes and pays nothing. The texts count towards the limits of the operation. */
   estimate: Estimate;
   /** The status of the server. Probes use `/health` and `/ready` over plain HTTP. */
@@ -420,6 +513,18 @@ export type Query = {
 /** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type Query_EntitiesArgs = {
   representations: Array<Scalars['_Any']['input']>;
+};
+
+
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
+export type QueryEmbeddingJobArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
+export type QueryEmbeddingJobsArgs = {
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -463,6 +568,8 @@ export type Subscription = {
   __typename?: 'Subscription';
   /** Embeds a long list of texts. Results arrive in chunks as soon as they are ready, in any order. The server computes the next chunks only as the client reads. */
   embedStream: EmbeddingChunk;
+  /** A job as it is now, and after each change until it has ended. */
+  embeddingJobProgress: EmbeddingJob;
   /** The figures of `metrics`: once at the start, then after every interval. */
   metricsUpdated: Metrics;
 };
@@ -476,6 +583,12 @@ export type SubscriptionEmbedStreamArgs = {
   texts: Array<Scalars['String']['input']>;
   truncate?: InputMaybe<Scalars['Boolean']['input']>;
   useCache?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+
+/** Streams, over server-sent events. */
+export type SubscriptionEmbeddingJobProgressArgs = {
+  id: Scalars['ID']['input'];
 };
 
 

@@ -44,7 +44,7 @@ export function createContext(
   { identity, record, vectors = plainForms, seat, answerUse }: OperationStart,
 ): Context {
   const { admission, embedder } = services;
-  const { role, key } = identity;
+  const { role, key, seesAll = false } = identity;
   const { signal } = request;
   const trace = record.span.context;
   const operation = seat ? seat.begin({ signal, trace }) : admission.begin({ key, signal, trace });
@@ -55,6 +55,7 @@ export function createContext(
     accounting: services.accounting,
     version: services.version,
     admission,
+    jobs: services.jobs,
     limits: services.limits,
     encoded: services.encoded,
     operations: services.operations,
@@ -62,6 +63,7 @@ export function createContext(
     stopping: services.stopping,
     role,
     key,
+    seesAll,
     vectors,
     operation,
     record,

@@ -30,6 +30,8 @@ export interface EngineOptions {
   introspection: boolean;
   /** Texts of one operation. */
   maxTexts: number;
+  /** Texts of one job. */
+  maxJobTexts: number;
   /** Bytes of one answer. */
   maxAnswerBytes: number;
 }
@@ -37,8 +39,8 @@ export interface EngineOptions {
 export interface Engine {
   /** What Yoga makes of one operation. */
   run(params: GraphQLParams, request: Request, start: OperationStart): Promise<Outcome>;
-  /** Texts that one operation may ask for. */
-  readonly maxTexts: number;
+  /** Entries that one list of the variables may have: as many texts as an operation, or a job, may ask for. */
+  mostListed(params: GraphQLParams): number;
   /** Whether an operation is answered piece by piece, whatever is accepted. */
   isSubscription(params: GraphQLParams): boolean;
 }
@@ -103,7 +105,10 @@ export function createEngine(services: Services, options: EngineOptions): Engine
           typeof yoga.getResultForParams
         >[1],
       )) as Outcome,
-    maxTexts: options.maxTexts,
+    mostListed: ({ query }) =>
+      typeof query === 'string' && query.includes('createEmbeddingJob')
+        ? Math.max(options.maxTexts, options.maxJobTexts)
+        : options.maxTexts,
     isSubscription({ query, operationName }) {
       // Without the keyword there is none; with it, in a text perhaps, the parser knows.
       if (typeof query !== 'string' || !query.includes('subscription')) return false;

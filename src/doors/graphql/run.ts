@@ -12,7 +12,7 @@ export async function runOperation(
   start: OperationStart,
 ): Promise<Outcome> {
   try {
-    checkVariables(params.variables, engine.maxTexts);
+    checkVariables(params.variables, engine.mostListed(params));
     return await engine.run(params, request, start);
   } catch (error) {
     return failed(error);

@@ -4,10 +4,15 @@ import type { Route } from '../../http/route.ts';
 import type { Services } from '../services.ts';
 import { createEmbeddingsHandler, embeddingsPath } from './embeddings.ts';
 import { openaiErrors } from './errors.ts';
+import { createFilesHandler, filesPath } from './files.ts';
 import { createModelsHandler, modelsPath } from './models.ts';
 
 /** What OpenAI's clients ask for, also those whose base URL lacks `/v1`. */
-export function openaiRoutes(services: Services, maxBodyBytes: number, log: Log): Route[] {
+export function openaiRoutes(
+  services: Services,
+  { maxBodyBytes, transferTimeoutMs }: { maxBodyBytes: number; transferTimeoutMs: number },
+  log: Log,
+): Route[] {
   const errors = openaiErrors(services.nameOption);
   return [
     {
@@ -26,6 +31,15 @@ export function openaiRoutes(services: Services, maxBodyBytes: number, log: Log)
       errors,
       handle: createModelsHandler(services),
     },
+    {
+      path: filesPath,
+      aliases: aliasesOf(filesPath),
+      below: true,
+      methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+      guarded: true,
+      errors,
+      handle: createFilesHandler(services, transferTimeoutMs, log),
+    },
   ];
 }
 
@@ -42,6 +56,6 @@ export function openaiElsewhere(services: Pick<Services, 'nameOption'>): Elsewhe
       ...['embeddings', 'models', 'chat', 'completions', 'responses', 'engines'].map((name) => `/${name}`),
     ],
     errors: openaiErrors(services.nameOption),
-    message: `Of OpenAI's API this server has the embeddings: try POST ${embeddingsPath} or GET ${modelsPath}.`,
+    message: `Of OpenAI's API this server has the embeddings: try POST ${embeddingsPath}, GET ${modelsPath}, or ${filesPath}.`,
   };
 }

@@ -9,6 +9,7 @@ describe('whether an operation is answered piece by piece', () => {
   const engine = createEngine({} as Services, {
     introspection: true,
     maxTexts: 10,
+    maxJobTexts: 10,
     maxAnswerBytes: 1_000_000,
   });
 

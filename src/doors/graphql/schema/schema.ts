@@ -10,6 +10,7 @@ import { addEmbedding } from './embedding.ts';
 import { addEstimate } from './estimate.ts';
 import { addFederation } from './federation.ts';
 import { addHealth, addLimits } from './health.ts';
+import { addJobs } from './jobs.ts';
 import { addMetrics } from './metrics.ts';
 import { addModels } from './models.ts';
 import { addSimilarity } from './similarity.ts';
@@ -30,6 +31,7 @@ export function createSchema(): GraphQLSchema {
   const model = addModels(builder);
   addMetrics(builder);
   addEmbedStream(builder, Embedding, BatchFailure, LongText);
+  addJobs(builder, TextKindEnum);
   addHealth(builder);
   addLimits(builder);
   addFederation(builder, [embeddedText, model]);

@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { badUserInput } from '../../core/errors.ts';
+import { HttpError } from '../../http/respond.ts';
+import { writeInTime } from '../../http/slow-clients.ts';
+
+/** Bytes that may be read from any place. */
+export interface Content {
+  readonly name: string;
+  /** Bytes that are there. */
+  readonly bytes: number;
+  /** Whether that is all there will be. */
+  readonly isComplete: boolean;
+  read(from: number, to: number): AsyncGenerator<Buffer, void, void>;
+}
+
+/**
+ * Sends content, or the range of it that was asked for (RFC 9110, 14). Of what still grows, all that is there: whoever comes
+ * back asks for the rest with `Range: bytes=<what they have>-`.
+ * @throws HttpError 416
+ */
+export async function sendContent(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { name, bytes, isComplete, read }: Content,
+  transferTimeoutMs: number,
+): Promise<void> {
+  const range = readRange(request.headers.range, bytes);
+  const total = isComplete ? String(bytes) : '*';
+  response.setHeader('accept-ranges', 'bytes');
+  response.setHeader('x-embedql-complete', String(isComplete));
+  // What is there so far must not be taken for all there is.
+  response.setHeader('cache-control', 'no-store');
+  if (range === 'outside') {
+    response.setHeader('content-range', `bytes */${bytes}`);
+    if (!isComplete) response.setHeader('retry-after', '1');
+    throw new HttpError(416, badUserInput(`There are ${bytes} bytes${isComplete ? '' : ' so far'}.`));
+  }
+  const { from, to } = range ?? { from: 0, to: bytes };
+  response.writeHead(range ? 206 : 200, {
+    'content-type': 'application/jsonl; charset=utf-8',
+    'content-disposition': `attachment; filename="${name.replace(/[^\w.-]/g, '_')}"`,
+    'content-length': to - from,
+    ...(range ? { 'content-range': `bytes ${from}-${to - 1}/${total}` } : {}),
+  });
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  for await (const piece of read(from, to)) {
+    if (response.closed) return;
+    await writeInTime(response, piece, transferTimeoutMs);
+  }
+  response.end();
+}
+
+/** @returns undefined where all is asked for: by no header, or by one that may be passed over */
+function readRange(
+  header: string | undefined,
+  bytes: number,
+): { from: number; to: number } | 'outside' | undefined {
+  const [whole, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '') ?? [];
+  if (whole === undefined || (first === '' && last === '')) return undefined;
+  if (first === '') {
+    const from = Math.max(0, bytes - Number(last));
+    return from < bytes ? { from, to: bytes } : 'outside';
+  }
+  const from = Number(first);
+  if (last !== '' && Number(last) < from) return undefined;
+  return from < bytes ? { from, to: Math.min(bytes, last === '' ? bytes : Number(last) + 1) } : 'outside';
+}
