@@ -90,6 +90,7 @@ const contextValue = {
     loadEach: async (requests: ModelRequest[]) =>
       requests.map(({ text }) => (text === 'bad' ? failure : answer)),
   },
+  jobs: { list: async () => [{ total: huge, done: huge, cached: huge, failed: huge }] },
   operation: { announce: () => {} },
   record: { entriesFailed: () => {} },
   role: 'admin',
@@ -133,7 +134,7 @@ test('every count fits into 32 bits, however large it has become', async () => {
   const on = (name: string) => selectionOf(schema.getType(name) as GraphQLObjectType);
   const counts = new Map<string, unknown>();
   for (const query of [
-    `{ metrics ${on('Metrics')} }`,
+    `{ metrics ${on('Metrics')} embeddingJobs ${on('EmbeddingJob')} }`,
     `mutation {
       embed(text: "a") ${on('Embedding')}
       embedBatch(texts: ["a", "b", "bad"]) ${on('EmbeddingBatch')}
