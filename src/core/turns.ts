@@ -24,3 +24,14 @@ export class Turns {
     this.#since = performance.now();
   }
 }
+
+let last: Promise<void> = Promise.resolve();
+
+/**
+ * A turn of the event loop for a piece of work that takes tens of milliseconds, such as to read a document of a megabyte.
+ * No two callers get the same one, so that pieces that come together do not add up; everybody else's work comes in between.
+ */
+export function ownTurn(): Promise<void> {
+  last = last.then(() => nextTurn());
+  return last;
+}

@@ -137,9 +137,15 @@ function standIn(text: string): string {
   return last.standIn;
 }
 
-/** Whether a text has nothing but white space in it. */
+let lastEmpty = '';
+
+/** Whether a text has nothing but white space in it. One long text under many names is gone over once. */
 export function isEmptyText(text: string): boolean {
-  return text.trim() === '';
+  if (text.length < longText) return text.trim() === '';
+  if (text === lastEmpty) return true;
+  if (text.trim() !== '') return false;
+  lastEmpty = text;
+  return true;
 }
 
 /** @throws EmbedQLError BAD_USER_INPUT for a text with nothing in it */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { badUserInput, EmbedQLError } from '../core/errors.ts';
+import { ownTurn } from '../core/turns.ts';
 import { hasMoreInside } from './json-size.ts';
 import type { RequestBuffer } from './memory.ts';
 import { HttpError } from './respond.ts';
@@ -31,13 +32,13 @@ export async function readJson(
 ): Promise<unknown> {
   // Some parsers put an empty object there for a body that they leave alone.
   if (!request.readableDidRead && !request.readableEnded)
-    return parseJson(await readBody(request, limit, buffer), limit);
+    return readText(await readBody(request, limit, buffer), limit);
   const { body } = request;
   if (body === undefined) throw bodyLost();
   const bytes = sizeOf(body, request);
   if (bytes > limit) throw tooLarge();
   buffer.take(bytes);
-  return isRaw(body) ? parseJson(body, limit) : body;
+  return isRaw(body) ? readText(body, limit) : body;
 }
 
 function isRaw(body: unknown): body is string | Uint8Array {
@@ -57,17 +58,45 @@ function sizeOf(body: unknown, { headers }: IncomingMessage): number {
   }
 }
 
-/** Of a body of the largest size, bytes for each list or object: fewer than a text has with its braces. */
+/**
+ * Of a body of the largest size, bytes for each list, object or member: fewer than a text has with its braces. And bytes for
+ * each member of one object: 16,384 of them in 16 MiB.
+ */
 const bytesOfEach = 64;
-/** A smaller body is read in no time, whatever is in it. */
+const bytesOfMember = 1_024;
+/** Bytes of the name of a member. */
+const longestName = 1_024;
+/** Characters. A shorter body is read in no time, whatever is in it. */
 const smallBody = 262_144;
 
-function parseJson(body: string | Uint8Array, limit: number): unknown {
-  const text =
-    typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.length).toString();
-  if (text.length > smallBody && hasMoreInside(text, limit / bytesOfEach)) throw tooManyInside();
+function readText(body: string | Uint8Array, limit: number): unknown {
+  if (body.length > smallBody) return readLargeText(body, limit);
+  return parseJson(textOf(body));
+}
+
+/** Looks at it, parses it, and lets somebody else work with it, each in a turn of its own. */
+async function readLargeText(body: string | Uint8Array, limit: number): Promise<unknown> {
+  await ownTurn();
+  const allowed = { inside: limit / bytesOfEach, members: limit / bytesOfMember, name: longestName };
+  if (hasMoreInside(typeof body === 'string' ? Buffer.from(body) : viewOf(body), allowed))
+    throw tooManyInside();
+  await ownTurn();
+  const value = parseJson(textOf(body));
+  await ownTurn();
+  return value;
+}
+
+function textOf(body: string | Uint8Array): string {
+  return typeof body === 'string' ? body : viewOf(body).toString();
+}
+
+function viewOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
+    return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch {
     throw notJson();
   }
@@ -80,7 +109,8 @@ function notJson(): HttpError {
 function tooManyInside(): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    'The body has more lists and objects than a body of the largest size may have; split it, or raise maxBodyBytes.',
+    'The body has more lists, objects or members of an object than a body may have, or a member with a name of more than ' +
+      `${longestName} bytes; split it, or raise maxBodyBytes.`,
     { hint: 'maxBodyBytes' },
   );
 }

@@ -3,11 +3,13 @@ import { vectorToBase64 } from '../core/vectors.ts';
 import { SplicedJson } from './spliced-json.ts';
 import type { EncodedVectors, VectorFormName } from './vector-text.ts';
 
-/** What stands in an answer where a vector does: a JSON array of numbers, or base64. */
+/** What stands in an answer where a vector does: a JSON array of numbers, or base64; and where a text of the request does. */
 export type VectorForms = Readonly<
   Record<'numbers' | 'int8Numbers' | 'binaryNumbers', (vector: Float32Array) => unknown>
 > &
-  Readonly<Record<'base64' | 'int8' | 'binary', (vector: Float32Array) => string>>;
+  Readonly<Record<'base64' | 'int8' | 'binary', (vector: Float32Array) => string>> & {
+    text(text: string): string;
+  };
 
 /** The values themselves, for answers that somebody else writes. */
 export const plainForms: VectorForms = {
@@ -17,7 +19,11 @@ export const plainForms: VectorForms = {
   binary: (vector) => bytesToBase64(toBinary(vector)),
   int8Numbers: (vector) => Array.from(toInt8(vector)),
   binaryNumbers: (vector) => Array.from(toBinary(vector)),
+  text: (text) => text,
 };
+
+/** Characters of texts that `JSON.stringify` may write; more are written a few in each turn of the event loop. */
+const fewCharacters = 524_288;
 
 /** The forms that hardly compress. */
 const base64Forms: ReadonlySet<VectorFormName> = new Set(['base64', 'int8', 'binary']);
@@ -43,11 +49,13 @@ export async function writeAnswer<Head>(
 ): Promise<{ head: Head; body: string | Buffer; base64Bytes: number }> {
   const json = new SplicedJson();
   let base64Bytes = 0;
-  const marked = (form: VectorFormName) => (vector: Float32Array) => {
-    const bytes = encoded.bytesOf(form, vector);
-    if (base64Forms.has(form)) base64Bytes += bytes.length;
-    return json.mark(bytes);
-  };
+  let characters = 0;
+  const marked = (form: VectorFormName) => (vector: Float32Array) =>
+    json.mark(vector.length, () => {
+      const bytes = encoded.bytesOf(form, vector);
+      if (base64Forms.has(form)) base64Bytes += bytes.length;
+      return bytes;
+    });
   const { value, head } = await compose({
     numbers: marked('numbers'),
     base64: marked('base64'),
@@ -55,6 +63,13 @@ export async function writeAnswer<Head>(
     binary: marked('binary'),
     int8Numbers: marked('int8Numbers'),
     binaryNumbers: marked('binaryNumbers'),
+    text(text) {
+      characters += text.length;
+      if (characters <= fewCharacters) return text;
+      return json.mark(text.length, () => Buffer.from(JSON.stringify(text)));
+    },
   });
-  return { head, body: json.write(value, allocate), base64Bytes };
+  const written = json.write(value, allocate);
+  const body = written instanceof Promise ? await written : written;
+  return { head, body, base64Bytes };
 }

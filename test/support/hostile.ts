@@ -21,6 +21,8 @@ const graphql = (
 });
 const repeated = <Value>(count: number, value: Value): Value[] => new Array<Value>(count).fill(value);
 
+const deep = (open: string, close: string, count: number) => open.repeat(count) + close.repeat(count);
+
 const bomb = (count: number) =>
   `mutation($t: [String!]!) { embedBatch(texts: $t) { ${aliases(count, 'embeddings')} } }`;
 const one = 'mutation($t: String!) { embed(text: $t) { tokens truncated } }';
@@ -37,7 +39,6 @@ export function hostileRequests(scale = 1): HostileRequest[] {
       t: unit.repeat(Math.floor(bytes / Buffer.byteLength(JSON.stringify(unit).slice(1, -1)))),
     });
   const phrase = (words: string) => graphql(`the parser's "${words}"`, `{ "${words.repeat(many(55_000))}" }`);
-  const deep = (open: string, close: string, count: number) => open.repeat(count) + close.repeat(count);
   const introspection =
     '{ __schema { types { fields { type { fields { type { fields { args { name } } } } } } } } }';
   return [
@@ -57,6 +58,56 @@ export function hostileRequests(scale = 1): HostileRequest[] {
       entities(`... on EmbeddedText { ${aliases(16, `embedding { ${aliases(16, 'embedding')} }`)} }`),
       { r: stubs(many(2_048)) },
     ),
+    graphql(
+      'an answer of 2,000 vectors that were never written',
+      'mutation($t: [String!]!) { embedBatch(texts: $t, model: "text-embedding-3-large") { embeddings } }',
+      { t: Array.from({ length: many(2_000) }, (_, i) => `text ${i}`) },
+    ),
+    graphql(
+      'the same for 2,000 aliases',
+      `mutation { ${Array.from({ length: many(2_000) }, (_, i) => `e${i}: embed(text: "alias ${i}", model: "text-embedding-3-large") { embedding }`).join(' ')} }`,
+    ),
+    {
+      name: 'the same at /v1',
+      path: '/v1/embeddings',
+      body: JSON.stringify({
+        model: 'text-embedding-3-large',
+        input: Array.from({ length: many(2_000) }, (_, i) => `input ${i}`),
+      }),
+    },
+    graphql(
+      'the same as a stream',
+      'subscription($t: [String!]!) { embedStream(texts: $t, model: "text-embedding-3-large") { embeddings } }',
+      { t: Array.from({ length: many(2_000) }, (_, i) => `event ${i}`) },
+      { accept: 'text/event-stream' },
+    ),
+    graphql('texts that come back', entities('... on EmbeddedText { a: text b: text c: text }'), {
+      r: Array.from({ length: many(2_000) }, (_, i) => ({
+        __typename: 'EmbeddedText',
+        text: `${i}${'\u0001'.repeat(1_200)}`,
+      })),
+    }),
+    graphql(
+      'texts that come back, nearest',
+      'query($t: [String!]!) { nearest(query: "q", texts: $t, k: 2000) { text similarity } }',
+      {
+        t: Array.from({ length: many(2_000) }, (_, i) => `${i} ${'"'.repeat(3_500)}`),
+      },
+    ),
+    {
+      name: 'ten documents of as many tokens as one may have',
+      path: '/graphql',
+      body: `[${repeated(10, JSON.stringify({ query: `{ a(x: [${'1 '.repeat(many(100_000))}]) }` })).join(',')}]`,
+    },
+    {
+      name: 'ten operations of 200 fields with all that there is',
+      path: '/graphql',
+      body: JSON.stringify(
+        Array.from({ length: 10 }, () => ({
+          query: `mutation { ${Array.from({ length: many(200) }, (_, i) => `e${i}: embed(text: "a", model: "text-embedding-3-small", useCache: true, dimensions: 5, truncate: true) { embedding embeddingBase64 embeddingInt8 embeddingBinary dimension model tokens cost cached truncated }`).join(' ')} }`,
+        })),
+      ),
+    },
     graphql(
       'an answer just within the limit',
       'mutation($t: [String!]!) { embedBatch(texts: $t) { embeddings e: embeddings } }',
@@ -103,9 +154,14 @@ export function hostileRequests(scale = 1): HostileRequest[] {
       path: '/v1/embeddings',
       body: JSON.stringify({ input: repeated(many(7_000_000), 1) }),
     },
+    {
+      name: '2,000 lists of 3,400 tokens at /v1',
+      path: '/v1/embeddings',
+      body: JSON.stringify({ input: repeated(many(2_000), repeated(3_400, 1)) }),
+    },
     graphql(
       'a list as a literal',
-      `mutation { embedBatch(texts: [${repeated(many(3_700_000), '""').join(' ')}]) { totalEmbeddings } }`,
+      `mutation { embedBatch(texts: [${repeated(many(3_000_000), '""').join(' ')}]) { totalEmbeddings } }`,
     ),
     // Nesting
     {
@@ -178,10 +234,174 @@ export function hostileRequests(scale = 1): HostileRequest[] {
       path: '/graphql',
       body: `{"query":"{ __typename }"${',"variables":{}'.repeat(many(900_000))}}`,
     },
-    {
-      name: 'many members',
-      path: '/graphql',
-      body: `{"query":"{ __typename }","variables":{${Array.from({ length: many(1_000_000) }, (_, i) => `"${i}x":1`).join(',')}}}`,
-    },
+    ...manyMembers(many),
+    ...largeDocuments(many),
+  ];
+}
+
+/** Members of objects, where something goes over them. */
+function manyMembers(many: (count: number) => number): HostileRequest[] {
+  const members = (count: number, value = '1') =>
+    Array.from({ length: count }, (_, i) => `"${i}x":${value}`).join(',');
+  const json = (name: string, body: string, path = '/graphql'): HostileRequest => ({ name, path, body });
+  const query = '"query":"{ __typename }"';
+  return [
+    json('a million variables', `{${query},"variables":{${members(many(1_000_000))}}}`),
+    json('200,000 variables', `{${query},"variables":{${members(many(200_000))}}}`),
+    json('200,000 members of a variable', `{${query},"variables":{"a":{${members(many(200_000))}}}}`),
+    json('a million members of the body', `{${query},${members(many(1_000_000))}}`),
+    json('200,000 members of the body', `{${query},${members(many(200_000))}}`),
+    json('200,000 extensions', `{${query},"extensions":{${members(many(200_000))}}}`),
+    json(
+      'operations with many members',
+      `[${repeated(10, `{${query},${members(many(20_000))}}`).join(',')}]`,
+    ),
+    json('200,000 members at /v1', `{"input":"a",${members(many(200_000))}}`, '/v1/embeddings'),
+    json('300,000 operations in a list', `[${repeated(many(250_000), `{${query}}`).join(',')}]`),
+    json('variables nested deep, few', `{${query},"variables":{"a":${deep('[', ']', many(100_000))}}}`),
+    json(
+      'objects nested deep',
+      `{${query},"variables":${'{"a":'.repeat(many(100_000))}1${'}'.repeat(many(100_000))}}`,
+    ),
+    json(
+      'representations nested deep',
+      JSON.stringify({ query: entities('__typename') }).slice(0, -1) +
+        `,"variables":{"r":[${'{"text":'.repeat(many(100_000))}1${'}'.repeat(many(100_000))}]}}`,
+    ),
+    json(
+      'variables with names of one length, long, that differ at the end',
+      `{${query},"variables":{${Array.from({ length: many(800) }, (_, i) => `"${'a'.repeat(16_500)}${String(i).padStart(4, '0')}":1`).join(',')}}}`,
+    ),
+    json(
+      'members with names of one length, long, that differ at the end',
+      `{${query},${Array.from({ length: many(800) }, (_, i) => `"${'a'.repeat(16_500)}${String(i).padStart(4, '0')}":1`).join(',')}}`,
+    ),
+  ];
+}
+
+/** Documents as large as they may be, or a little larger. */
+function largeDocuments(many: (count: number) => number): HostileRequest[] {
+  const document = (name: string, query: string, variables?: object) => graphql(name, query, variables);
+  const numbered = (count: number, one: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => one(i)).join(' ');
+  const long = (i: number, length: number) => `n${'x'.repeat(length - 8)}${String(i).padStart(7, '0')}`;
+  const embed = (i: number) =>
+    `e${i}: embed(text: "a", model: "text-embedding-3-small", useCache: true, dimensions: 5, truncate: true) { embedding embeddingBase64 embeddingInt8 embeddingBinary dimension model tokens cost cached truncated }`;
+  return [
+    document('2,000 fields with all that there is', `mutation { ${numbered(many(2_000), embed)} }`),
+    document('one token too many', `{ ${'health { status } '.repeat(many(34_000))} }`),
+    document('numbers as literals, just within', `{ a(x: [${'1 '.repeat(many(80_000))}]) }`),
+    document(
+      'representations as literals',
+      `{ _entities(representations: [${'{ a: 1 } '.repeat(many(16_000))}]) { __typename } }`,
+    ),
+    document(
+      'values that are wrong',
+      `mutation { ${numbered(many(2_000), (i) => `e${i}: embed(text: ${i}, model: [1 2 3], dimensions: "x") { tokens }`)} }`,
+    ),
+    document('fields that are unknown', `{ ${numbered(many(10_000), (i) => `healthz${i}`)} }`),
+    document(
+      'arguments that are unknown',
+      `mutation { embed(${numbered(many(20_000), (i) => `texts${i}: 1`)}) { tokens } }`,
+    ),
+    document(
+      'directives that are unknown',
+      `{ ${numbered(many(5_000), (i) => `a${i}: health @includes @skips @incl(a: 1) { status }`)} }`,
+    ),
+    document('types that are unknown', `{ ${numbered(many(8_000), (i) => `... on Modell${i} { a }`)} }`),
+    document(
+      '900 variables that nobody uses, with long names',
+      `query(${numbered(many(900), (i) => `$${long(i, 1_020)}: Int`)}) { __typename }`,
+    ),
+    document(
+      '900 variables that nobody uses, with longer names',
+      `query(${numbered(many(900), (i) => `$${long(i, 2_000)}: Int`)}) { __typename }`,
+    ),
+    document(
+      '900 aliases with long names',
+      `{ ${numbered(many(900), (i) => `${long(i, 1_020)}: nothing`)} }`,
+    ),
+    document(
+      '20,000 variables that nobody uses',
+      `query(${numbered(many(18_000), (i) => `$v${i}: Int`)}) { __typename }`,
+    ),
+    document(
+      '20,000 variables that nobody has declared',
+      `{ _entities(representations: [${numbered(many(30_000), (i) => `$v${i}`)}]) { __typename } }`,
+    ),
+    document(
+      '5,000 operations',
+      numbered(many(5_000), (i) => `query q${i} { __typename }`),
+    ),
+    document(
+      '5,000 operations of one name',
+      numbered(many(5_000), () => 'query q { __typename }'),
+    ),
+    document(
+      '5,000 operations without a name',
+      numbered(many(5_000), () => '{ __typename }'),
+    ),
+    document(
+      '150 operations with 200 fragments',
+      `${numbered(many(150), (i) => `query q${i}($v: Int) { ...f0 }`)} ${numbered(200, (i) => `fragment f${i} on Query { ${i < 199 ? `...f${i + 1}` : '__typename'} }`)}`,
+    ),
+    document(
+      '5,000 fragments',
+      `{ ${numbered(many(5_000), (i) => `...f${i}`)} } ${numbered(many(5_000), (i) => `fragment f${i} on Query { __typename }`)}`,
+    ),
+    document(
+      '5,000 fragments that nobody uses',
+      `{ __typename } ${numbered(many(5_000), (i) => `fragment f${i} on Query { __typename }`)}`,
+    ),
+    document(
+      '1,500 fragments, one in the other',
+      `{ ...f0 } ${numbered(many(1_500), (i) => `fragment f${i} on Query { ${i + 1 < many(1_500) ? `...f${i + 1}` : '__typename'} }`)}`,
+    ),
+    document(
+      '1,000 fragments with a field of one name',
+      `{ ${numbered(many(1_000), (i) => `...f${i}`)} } ${numbered(many(1_000), (i) => `fragment f${i} on Query { health { ${numbered(16, (n) => `a${n}: status`)} } }`)}`,
+    ),
+    document(
+      '1,000 inline fragments',
+      `{ ${numbered(many(8_000), () => '... on Query { ... { __typename } }')} }`,
+    ),
+    document('a document of line breaks', `{ __typename ${'\n'.repeat(many(7_500_000))} }`),
+    document('a document of commas', `{ __typename ${','.repeat(many(15_000_000))} }`),
+    document('a document of comments', `{ __typename ${'#a\n'.repeat(many(3_700_000))} }`),
+    document('a comment', `{ __typename } #${'a'.repeat(many(15_000_000))}`),
+    document(
+      'a literal with escapes',
+      `mutation { embed(text: "${'\\n'.repeat(many(5_000_000))}") { tokens } }`,
+    ),
+    document(
+      'a literal with escapes in braces',
+      `mutation { embed(text: "${'\\u{41}'.repeat(many(2_000_000))}") { tokens } }`,
+    ),
+    document(
+      'a block string of line breaks',
+      `mutation { embed(text: """${'a\n'.repeat(many(5_000_000))}""") { tokens } }`,
+    ),
+    document(
+      'a block string of quotes',
+      `mutation { embed(text: """${'\\""" '.repeat(many(1_500_000))}""") { tokens } }`,
+    ),
+    document(
+      'a literal of 15 MB',
+      `mutation { embed(text: "${'word '.repeat(many(3_000_000))}") { tokens } }`,
+    ),
+    document(
+      '600 empty texts after line breaks',
+      `${'\n'.repeat(many(7_000_000))} mutation { ${numbered(600, (i) => `e${i}: embed(text: "") { tokens }`)} }`,
+    ),
+    document(
+      '600 texts of white space',
+      `mutation($t: String!) { ${numbered(600, (i) => `e${i}: embed(text: $t) { tokens }`)} }`,
+      { t: ' '.repeat(many(50_000)) },
+    ),
+    document(
+      'texts of white space, long',
+      'mutation($t: [String!]!) { embedBatch(texts: $t) { totalEmbeddings } }',
+      { t: [...repeated(many(2_000), ' '.repeat(7_000)), 'a'] },
+    ),
   ];
 }

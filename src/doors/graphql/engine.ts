@@ -7,6 +7,7 @@ import {
 } from 'graphql';
 import { createYoga, type GraphQLParams, useExecutionCancellation } from 'graphql-yoga';
 import { EmbedQLError, toEmbedQLError } from '../../core/errors.ts';
+import { ownTurn } from '../../core/turns.ts';
 import { plainForms } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
 import { answerLimits, checkAnswerSize, type FieldScale } from './answer-size.ts';
@@ -18,6 +19,7 @@ import { inOrder } from './plugins/in-order.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
 import { useRootFieldAdvice } from './plugins/use-root-field-advice.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { createSchema } from './schema/schema.ts';
 
 /** What an operation comes to: a result, or events one after another. */
@@ -41,7 +43,9 @@ export interface Engine {
   run(params: GraphQLParams, request: Request, start: OperationStart): Promise<Outcome>;
   /** Entries that one list of the variables may have: as many texts as an operation, or a job, may ask for. */
   mostListed(params: GraphQLParams): number;
-  /** Whether an operation is answered piece by piece, whatever is accepted. */
+  /** Reads the document of an operation where it is a large one. @returns what to wait for, which never rejects */
+  readAhead(params: GraphQLParams): Promise<void> | undefined;
+  /** Whether an operation is answered piece by piece, whatever is accepted. A large document is to be read ahead first. */
   isSubscription(params: GraphQLParams): boolean;
 }
 
@@ -52,6 +56,11 @@ export function createEngine(services: Services, options: EngineOptions): Engine
   const limits = { ...limitsFor(options.maxTexts), isGathered: (field: string) => gatherable.has(field) };
   const answer = answerLimits(options);
   const documents = boundedDocumentCache();
+  const ahead = new ReadAhead(
+    schema,
+    (source) => parseWithin(limits, source),
+    options.introspection ? [] : [NoSchemaIntrospectionCustomRule],
+  );
   const yoga = createYoga<Context>({
     schema,
     // Which path is ours, below whatever prefix, has been decided before a request comes here.
@@ -69,7 +78,7 @@ export function createEngine(services: Services, options: EngineOptions): Engine
     plugins: [
       ...inOrder({
         // Parses, before anything else can see the document. Behind it Yoga's own cache of documents.
-        useDocumentLimits: useDocumentLimits(limits),
+        useDocumentLimits: useDocumentLimits(limits, ahead),
         useIntrospectionSwitch: !options.introspection && {
           onValidate: ({ addValidationRule }: { addValidationRule(rule: unknown): void }) =>
             addValidationRule(NoSchemaIntrospectionCustomRule),
@@ -97,24 +106,33 @@ export function createEngine(services: Services, options: EngineOptions): Engine
   });
 
   return {
-    run: async (params, request, start) =>
-      (await yoga.getResultForParams(
+    readAhead: (params) => ahead.begin(params),
+    run: async (params, request, start) => {
+      const reading = ahead.begin(params);
+      if (reading) await reading;
+      // What runs a large document has a turn of its own, too.
+      if (ahead.of(params)) await ownTurn();
+      return (await yoga.getResultForParams(
         { params, request },
         // Yoga takes its server's context for that of the operation where nothing has to be added.
         createContext(services, params, request, start) as unknown as Parameters<
           typeof yoga.getResultForParams
         >[1],
-      )) as Outcome,
+      )) as Outcome;
+    },
     mostListed: ({ query }) =>
       typeof query === 'string' && query.includes('createEmbeddingJob')
         ? Math.max(options.maxTexts, options.maxJobTexts)
         : options.maxTexts,
-    isSubscription({ query, operationName }) {
+    isSubscription(params) {
+      const { query, operationName } = params;
       // Without the keyword there is none; with it, in a text perhaps, the parser knows.
       if (typeof query !== 'string' || !query.includes('subscription')) return false;
       const { documentCache } = documents;
       try {
-        const document = documentCache.get(query) ?? parseWithin(limits, query);
+        const read = ahead.of(params);
+        if (read && !read.document) return false;
+        const document = read?.document ?? documentCache.get(query) ?? parseWithin(limits, query);
         documentCache.set(query, document);
         return getOperationAST(document, operationName)?.operation === 'subscription';
       } catch {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
 import { OperationList } from '../../admission/operation-list.ts';
 import { badUserInput, EmbedQLError } from '../../core/errors.ts';
+import { ownTurn } from '../../core/turns.ts';
 import { BrokenOff, leaveUnread } from '../../http/body.ts';
 import { sendPacked } from '../../http/packing.ts';
 import { clientGone, HttpError, sendBytes, sendError } from '../../http/respond.ts';
@@ -51,6 +52,8 @@ export function createGraphQLHandler(door: Door): Handler {
       }
       const found = persisted.find(sent);
       const params = found instanceof Promise ? await found : found;
+      const reading = params && engine.readAhead(params);
+      if (reading) await reading;
       const isSubscription = params !== undefined && engine.isSubscription(params);
       const { whole, stream } = accepted;
       if (stream && (isSubscription || accepted.streamFirst || !whole))
@@ -135,6 +138,9 @@ async function answerWhole(
   await sendPacked(request, response, { status, type: `${type}; charset=utf-8`, body, headers, base64Bytes });
 }
 
+/** Characters of the documents of a list up to which all are read in one turn of the event loop. */
+const fewCharacters = 16_384;
+
 /** Operations of one request, side by side: their texts travel together, and each has its own result and line in the log. */
 async function answerList(
   { engine, services, finish, persisted }: Door,
@@ -147,6 +153,7 @@ async function answerList(
   const shared = services.admission.begin({ key: caller.key, signal: gone });
   const list = new OperationList(shared, sent.length);
   const answerUse = { bytes: 0, values: 0 };
+  const isLarge = sent.reduce((sum, { query }) => sum + (query?.length ?? 0), 0) > fewCharacters;
   const { body, base64Bytes } = await writeAnswer(
     services.encoded,
     (bytes) => caller.allocate(bytes),
@@ -154,6 +161,7 @@ async function answerList(
       const answered = await Promise.all(
         sent.map(async (one) => {
           const seat = list.seat();
+          if (isLarge) await ownTurn();
           const found = await find(persisted, one);
           if (!found) {
             seat.leave();

@@ -1,5 +1,6 @@
 import type { AdmittedOperation } from '../../admission/admission.ts';
 import type { TextKind } from '../../core/model.ts';
+import { ownTurn } from '../../core/turns.ts';
 import type { LongText } from '../../core/wish.ts';
 import { ParameterError } from './errors.ts';
 
@@ -32,15 +33,21 @@ export interface EmbeddingsInput {
  * Reads a body, after what it asks for has been counted.
  * @throws ParameterError BAD_USER_INPUT, EmbedQLError COST_LIMIT_EXCEEDED
  */
-export function readBody(body: unknown, operation: Pick<AdmittedOperation, 'announce'>): EmbeddingsBody {
+export async function readBody(
+  body: unknown,
+  operation: Pick<AdmittedOperation, 'announce'>,
+): Promise<EmbeddingsBody> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new ParameterError(null, 'The body must be a JSON object such as {"input": "A cat purrs."}.');
   const members = body as Record<string, unknown>;
   const raw = members['input'];
-  operation.announce(Array.isArray(raw) && !isTokenList(raw) ? raw : [raw]);
+  const isOneList = Array.isArray(raw) && typeof raw[0] === 'number' && (await areTokens([raw]));
+  operation.announce(Array.isArray(raw) && !isOneList ? raw : [raw]);
+  const model = readText(members, 'model');
+  const input = isOneList ? { items: [raw], placeOf: () => 'input' } : await readInput(raw);
   return {
-    model: readText(members, 'model'),
-    input: readInput(raw),
+    model,
+    input,
     encoding: readChoice(members, 'encoding_format', encodings) ?? 'float',
     dtype: readChoice(members, 'output_dtype', dtypes, ['float', 'int8', 'binary']) ?? 'float',
     dimensions: readWhole(members, 'dimensions'),
@@ -65,11 +72,25 @@ const kinds = {
   search_document: 'doc',
 } as const;
 
-function isTokenList(raw: readonly unknown[]): boolean {
-  return raw.length > 0 && raw.every((item) => typeof item === 'number');
+/** Entries of lists that are looked at before others get a turn. */
+const entriesOfTurn = 524_288;
+
+/** Whether lists have nothing but numbers in them, which may be millions. */
+async function areTokens(lists: ReadonlyArray<readonly unknown[]>): Promise<boolean> {
+  let since = 0;
+  for (const list of lists)
+    for (let from = 0; from < list.length; from += entriesOfTurn) {
+      const end = Math.min(list.length, from + entriesOfTurn);
+      for (let i = from; i < end; i++) if (typeof list[i] !== 'number') return false;
+      since += end - from;
+      if (since < entriesOfTurn) continue;
+      await ownTurn();
+      since = 0;
+    }
+  return true;
 }
 
-function readInput(raw: unknown): EmbeddingsInput {
+async function readInput(raw: unknown): Promise<EmbeddingsInput> {
   const alone = () => 'input';
   if (typeof raw === 'string') return { items: [raw], placeOf: alone };
   if (!Array.isArray(raw))
@@ -78,10 +99,9 @@ function readInput(raw: unknown): EmbeddingsInput {
       'input must be a text, a list of texts, a list of tokens, or a list of such lists.',
     );
   if (raw.length === 0) throw new ParameterError('input', 'input must have at least one text.');
-  if (isTokens(raw)) return { items: [raw], placeOf: alone };
   const placeOf = (index: number) => `input[${index}]`;
   if (isListOf(raw, isText)) return { items: raw, placeOf };
-  if (isListOf(raw, isTokens)) return { items: raw, placeOf };
+  if (isListOf(raw, Array.isArray) && (await areTokens(raw))) return { items: raw as number[][], placeOf };
   throw mixed(raw);
 }
 

@@ -33,7 +33,7 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
     const operation = services.admission.begin({ key: caller.key, signal, trace: record.span.context });
     try {
       const body = await readJson(request, maxBodyBytes, caller.buffer);
-      const asked = await readRequests(readBody(body, operation), services, {
+      const asked = await readRequests(await readBody(body, operation), services, {
         maxCharacters: maxBodyBytes,
         hold: (bytes) => caller.buffer.take(bytes),
       });

@@ -39,13 +39,18 @@ export async function decodeTokenLists(
   const known = await loadVocabulary();
   const texts: string[] = [];
   let left = limit;
+  let since = 0;
   for (const [i, ids] of lists.entries()) {
     if (ids.length === 0)
       throw new ParameterError(placeOf(i), `${placeOf(i)} has no tokens; give it something to embed.`);
     let text = '';
     for (let from = 0; from < ids.length; ) {
-      if (from > 0) await nextTurn();
-      const to = sliceEnd(known, ids, from + sliceTokens);
+      if (since >= sliceTokens) {
+        await nextTurn();
+        since = 0;
+      }
+      const to = sliceEnd(known, ids, from + sliceTokens - since);
+      since += to - from;
       text += decode(known, ids, from, to, placeOf(i));
       if (text.length > left) throw tooMuchText();
       from = to;

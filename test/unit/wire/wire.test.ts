@@ -85,16 +85,17 @@ describe('encoded vectors', () => {
 describe('spliced JSON', () => {
   const allocate = (bytes: number) => Buffer.alloc(bytes);
 
-  test('puts bytes where their marks are, whatever stands around them', () => {
-    fc.assert(
-      fc.property(
+  test('puts bytes where their marks are, whatever stands around them, few or many', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.jsonValue(),
         fc.array(fc.jsonValue(), { maxLength: 20 }),
         fc.string({ unit: 'binary' }),
-        (around, values, text) => {
+        fc.constantFrom(1, 100_000),
+        async (around, values, text, numbers) => {
           const json = new SplicedJson();
-          const marks = values.map((value) => json.mark(Buffer.from(JSON.stringify(value))));
-          const written = json.write(
+          const marks = values.map((value) => json.mark(numbers, () => Buffer.from(JSON.stringify(value))));
+          const written = await json.write(
             { around, text, marks: [...marks].reverse(), [text]: marks[0] ?? null },
             allocate,
           );
@@ -103,5 +104,32 @@ describe('spliced JSON', () => {
         },
       ),
     );
+  });
+
+  test('many vectors are written a few in each turn, and large answers copied a part in each', async () => {
+    const turns: number[] = [];
+    let turn = 0;
+    let isOver = false;
+    const count = () => {
+      turn += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const json = new SplicedJson();
+    const numbers = 3_072;
+    const bytes = Buffer.alloc(30_000, '1');
+    const value = Array.from({ length: 2_000 }, () =>
+      json.mark(numbers, () => {
+        turns.push(turn);
+        return bytes;
+      }),
+    );
+    const written = await json.write(value, allocate);
+    isOver = true;
+    expect(written).toHaveLength(2 + 2_000 * 30_001 - 1);
+    const inTurn = new Map<number, number>();
+    for (const one of turns) inTurn.set(one, (inTurn.get(one) ?? 0) + 1);
+    expect(Math.max(...inTurn.values()) * numbers).toBeLessThanOrEqual(131_072 + numbers);
+    expect(turn - turns.at(-1)!).toBeGreaterThanOrEqual(60_000_000 / 8_388_608 - 1);
   });
 });

@@ -9,6 +9,7 @@ import {
   visit,
 } from 'graphql';
 import { EmbedQLError } from '../../../core/errors.ts';
+import { excessOf, maxNameLength } from './document-size.ts';
 
 /** Selections inside selections. The longest introspection query that tools send has 16. */
 const maxDepth = 20;
@@ -16,8 +17,6 @@ const maxDepth = 20;
 const maxDirectives = 10;
 /** Aliases of one field at one place, where the field is not one that is gathered with others. */
 const maxAliases = 16;
-/** Characters of a name. V8 hashes very long strings by their length alone, so that a map of many compares each with each. */
-const maxNameLength = 1_024;
 /** Fields at one place with the same name in the answer. Validation compares each with each. */
 const maxSameName = 32;
 
@@ -57,6 +56,8 @@ function parseBounded(
   source: Parameters<typeof parse>[0],
   options: ParseOptions,
 ): DocumentNode {
+  const excess = excessOf(typeof source === 'string' ? source : source.body, maxTokens);
+  if (excess !== undefined) throw tooMuch(excess);
   try {
     return parse(source, { ...options, maxTokens, noLocation: !isShort(source) });
   } catch (error) {

@@ -31,7 +31,10 @@ export function addEmbeddedText(
       'A text of another subgraph. That subgraph returns `{ __typename: "EmbeddedText", text }`, with or without ' +
       '`model`, and the gateway fetches the embedding here: one provider call per model for all texts of a request.',
     fields: (t) => ({
-      text: t.exposeString('text', { description: 'The text from the other subgraph.' }),
+      text: t.string({
+        description: 'The text from the other subgraph.',
+        resolve: ({ text }, _args, { vectors }) => vectors.text(text),
+      }),
       model: t.exposeString('model', {
         description: 'The name of the model: the given one, else the default model.',
       }),

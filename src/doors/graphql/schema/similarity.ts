@@ -54,7 +54,10 @@ export function addSimilarity(builder: Builder): void {
     description: 'A text and its similarity to the query.',
     fields: (t) => ({
       index: t.exposeInt('index', { description: 'The index of the text in `texts`, from 0.' }),
-      text: t.exposeString('text', { description: 'The text.' }),
+      text: t.string({
+        description: 'The text.',
+        resolve: ({ text }, _args, { vectors }) => vectors.text(text),
+      }),
       similarity: t.exposeFloat('similarity', { description: 'The cosine similarity to the query.' }),
     }),
   });
