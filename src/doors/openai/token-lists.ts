@@ -69,7 +69,8 @@ function sliceEnd(known: Vocabulary, ids: readonly number[], at: number): number
 }
 
 function decode(known: Vocabulary, ids: readonly number[], from: number, to: number, place: string): string {
-  let text = '';
+  // Joined at once: a text put together word by word is millions of objects until somebody reads it.
+  const parts: string[] = [];
   let bytes: number[] = [];
   for (let at = from; at < to; at++) {
     const token = known[ids[at]!];
@@ -78,11 +79,12 @@ function decode(known: Vocabulary, ids: readonly number[], from: number, to: num
       continue;
     }
     if (token === undefined) throw noToken(ids[at]!, known.length - 1, `${place}[${at}]`);
-    if (bytes.length > 0) text += Buffer.from(bytes).toString();
+    if (bytes.length > 0) parts.push(Buffer.from(bytes).toString());
     bytes = [];
-    text += token;
+    parts.push(token);
   }
-  return bytes.length > 0 ? text + Buffer.from(bytes).toString() : text;
+  if (bytes.length > 0) parts.push(Buffer.from(bytes).toString());
+  return parts.join('');
 }
 
 function noToken(id: number, last: number, place: string): ParameterError {
