@@ -34,8 +34,11 @@ export function excessOf(source: string, maxTokens: number): string | undefined 
       tokens += 1;
       if (tokens > maxTokens) return `more than ${maxTokens} tokens`;
       if (isInName(character)) {
-        do at += 1;
-        while (isInName(source.charCodeAt(at)) && at - start <= maxNameLength);
+        const isNumber = character < 0x41;
+        do {
+          at += 1;
+          if (isNumber && source.charCodeAt(at) === dot) at += 1;
+        } while (isInName(source.charCodeAt(at)) && at - start <= maxNameLength);
         if (at - start > maxNameLength) return `a name or number of more than ${maxNameLength} characters`;
       } else if (character === quote) {
         const text = new TextScan(source, at, maxPieces - pieces);
