@@ -11,6 +11,7 @@ import {
   vectorOf,
 } from '../test/support/provider-server.ts';
 import { startRedis } from '../test/support/redis-server.ts';
+import { breakRedis } from './redis-faults.ts';
 import { machine, print, table } from './report.ts';
 
 const seconds = Number(process.argv[2] ?? 300);
@@ -162,22 +163,6 @@ function breakProvider(target: ProviderServer): void {
   };
 }
 
-async function breakRedis(): Promise<void> {
-  while (running()) {
-    await sleep(2_000 + Math.random() * 4_000);
-    const chance = Math.random();
-    if (chance < 0.5) {
-      redis.signal('SIGSTOP');
-      await sleep(500 + Math.random() * 2_000);
-      redis.signal('SIGCONT');
-    } else if (chance < 0.75) {
-      redis.signal('SIGKILL');
-      await sleep(500);
-      await redis.restart();
-    } else await redis.client.flushall().catch(() => {});
-  }
-}
-
 interface Sample {
   at: number;
   heapMb: number;
@@ -212,7 +197,11 @@ function slope(of: 'heapMb' | 'rssMb'): number {
 }
 
 breakProvider(provider);
-await Promise.all([breakRedis(), watch(), ...Array.from({ length: clients }, client)]);
+await Promise.all([
+  breakRedis(redis, running, ['hung', 'hung', 'killed', 'emptied']),
+  watch(),
+  ...Array.from({ length: clients }, client),
+]);
 
 print(`Soak: ${seconds} s, ${clients} clients, ${machine()}`);
 print(
@@ -231,7 +220,6 @@ print(
   `event loop delay: p99 of ${lags[Math.floor(lags.length / 2)]!.toFixed(1)} ms (median of ${lags.length} looks; forced collections included)`,
 );
 
-redis.signal('SIGCONT');
 server.process.kill('SIGTERM');
 const { code } = await server.finished;
 await Promise.all([redis.stop(), provider.close()]);
