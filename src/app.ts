@@ -6,7 +6,7 @@ import { createAuthenticate } from './admission/keys.ts';
 import { DiskTier } from './cache/disk/disk-tier.ts';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
-import { budgetWaitMs, forServing, linkBudgets, linkRedis } from './cache/redis/connect.ts';
+import { budgetWaitMs, forServing, linkBudgets, linkRedis, type Patience } from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
 import { documentWaitMs, redisDocuments } from './cache/redis/shared-documents.ts';
 import { TieredCache } from './cache/tiers.ts';
@@ -41,6 +41,10 @@ import { createUpgrade, type UpgradeListener } from './http/upgrade.ts';
 import { openDiskVault } from './jobs/disk-vault.ts';
 import { Jobs, type JobsOptions } from './jobs/jobs.ts';
 import { LocalCrew } from './jobs/local-crew.ts';
+import type { BookStore } from './ledger/book-store.ts';
+import { DiskBooks, ledgerFolder } from './ledger/disk-books.ts';
+import { Ledger } from './ledger/ledger.ts';
+import { RedisBooks } from './ledger/redis-books.ts';
 import { loadProviders } from './models/providers.ts';
 import { defaultModelName, modelSpecs } from './models/specs.ts';
 import { openModels } from './providers/open.ts';
@@ -128,11 +132,13 @@ export async function createApp({
   });
   const stateUrls = config.stateRedisUrls.length > 0 ? config.stateRedisUrls : config.redisUrls;
   const budgetRedis = config.keyLimits.size > 0 ? linkBudgets(stateUrls) : undefined;
+  const ledger = new Ledger({ store: openBooks(config, log), log });
   const budgets = new KeyBudgets({
     limits: config.keyLimits,
     redis: budgetRedis,
     holdMs: config.providerTimeoutMs * (config.providerRetries + 1) + budgetHoldMarginMs,
     onCharge: (...charge) => prometheus.charged(...charge),
+    accountOf: (key, tag) => ledger.account(key, tag),
   });
   const stopping = new AbortController();
   const admission = new Admission(config, budgets, prometheus);
@@ -157,6 +163,7 @@ export async function createApp({
     nameOption: variableOf,
     admission,
     jobs,
+    ledger,
     limits: config,
     stopping: stopping.signal,
   };
@@ -222,6 +229,7 @@ export async function createApp({
     await Promise.all([
       prepareDefaultModel(catalogue, log),
       ready(cacheStartMs),
+      ledger.ready(),
       runsJobs ? jobs.ready() : undefined,
     ]);
   };
@@ -239,6 +247,8 @@ export async function createApp({
     const until = Date.now() + config.drainMs;
     while (embedder.underWay > 0 && Date.now() < until) await sleep(20);
     budgetRedis?.close();
+    // What is under way is booked by now.
+    await ledger.close();
     await Promise.all([cache.close(), tracing.close(), ...models.map((model) => model.close())]);
   };
 
@@ -324,6 +334,25 @@ function createJobs(
 
 const noPlaceForJobs =
   'This server has no place for the texts of jobs; set EMBEDQL_CACHE_DIR, or EMBEDQL_JOB_SECRET with a Redis.';
+
+/**
+ * Where the books are kept: in Redis, for all replicas; else on the disk.
+ * @param patience with a Redis that is away @returns undefined where there is nowhere to keep them but in memory
+ */
+export function openBooks(
+  { stateRedisUrls, redisUrls, cacheDir }: Config,
+  log: Log,
+  patience: Patience = forServing,
+): BookStore | undefined {
+  const urls = stateRedisUrls.length > 0 ? stateRedisUrls : redisUrls;
+  if (urls.length > 0) {
+    const link = linkRedis(urls, patience);
+    // That Redis is away is told by the cache, and what that means for the books by the ledger.
+    link.onError(() => {});
+    return new RedisBooks(link, { log, ...(patience === forServing ? {} : { waitMs: 5_000 }) });
+  }
+  return cacheDir === undefined ? undefined : new DiskBooks(ledgerFolder(cacheDir), log);
+}
 
 /** Loads the default model. A failure is logged and does not stop the start: the first request tries again. */
 async function prepareDefaultModel({ defaultModel }: Catalogue, log: Log): Promise<void> {

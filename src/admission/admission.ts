@@ -21,6 +21,8 @@ export interface AdmissionLimits {
 export interface OperationStart {
   /** The name of the key that was shown. */
   key: string;
+  /** What the client calls what it does. */
+  tag?: string | undefined;
   /** Aborts when the client has gone. */
   signal?: AbortSignal | undefined;
   trace?: TraceContext;
@@ -89,14 +91,14 @@ export class AdmittedOperation implements Operation {
   #tokens = 0;
 
   constructor(
-    { key, signal, trace }: OperationStart,
+    { key, tag, signal, trace }: OperationStart,
     limits: AdmissionLimits,
     budgets: KeyBudgets,
     events: AdmissionEvents,
   ) {
     this.signal = signal;
     this.trace = trace;
-    this.payer = budgets.payer(key);
+    this.payer = budgets.payer(key, tag);
     this.#limits = limits;
     this.#budgets = budgets;
     this.#events = events;

@@ -5,7 +5,7 @@ import {
   type RateLimiterRes,
 } from 'rate-limiter-flexible';
 import { EmbedQLError } from '../core/errors.ts';
-import type { Payer, Reservation } from '../core/request.ts';
+import type { Account, Payer, Reservation } from '../core/request.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
 import { type MoneyStore, memoryMoney, nanosPerUsd } from './money.ts';
 import { type KeptMoney, Purse } from './purse.ts';
@@ -14,6 +14,9 @@ import { redisMoney, type SharedRedis } from './redis-money.ts';
 /** Told of what a key was charged. */
 export type ChargeEvent = (key: string, usd: number, tokens: number) => void;
 
+/** Where what is done in the name of a key, and under a tag, is booked. */
+export type AccountOf = (key: string, tag: string | undefined) => Account;
+
 export interface KeyBudgetsOptions {
   limits: KeyLimits;
   /** Where replicas share what their keys have had. Default: this process counts for itself. */
@@ -21,6 +24,8 @@ export interface KeyBudgetsOptions {
   /** Milliseconds after which money that a dead process has set aside is free again. */
   holdMs: number;
   onCharge: ChargeEvent;
+  /** Default: nobody keeps books. */
+  accountOf?: AccountOf | undefined;
 }
 
 /** The day's money of a key is spent: nothing helps before midnight, UTC. */
@@ -75,14 +80,16 @@ export class KeyBudgets {
     return this.#limitOf(key)?.textsPerMinute !== undefined;
   }
 
-  /** Who pays with this key. Where its money is limited, all that may be spent is set aside before. */
-  payer(key: string): Payer {
+  /**
+   * Who pays with this key. Where its money is limited, all that may be spent is set aside before.
+   * @param tag what the client calls what it does
+   */
+  payer(key: string, tag?: string): Payer {
+    const { onCharge, accountOf } = this.#options;
+    const payer = new KeyPayer(key, onCharge, accountOf?.(key, tag));
     const usdPerDay = this.#limitOf(key)?.usdPerDay;
-    return {
-      key,
-      charged: (usd, tokens) => this.#options.onCharge(key, usd, tokens),
-      ...(usdPerDay === undefined ? {} : { reserve: (usd: number) => this.#reserve(key, usdPerDay, usd) }),
-    };
+    if (usdPerDay !== undefined) payer.reserve = (usd) => this.#reserve(key, usdPerDay, usd);
+    return payer;
   }
 
   /**
@@ -229,6 +236,33 @@ export class KeyBudgets {
       rejectIfRedisNotReady: true,
       insuranceLimiter: memory,
     });
+  }
+}
+
+/** One for each operation: what it does is a few calls further. */
+class KeyPayer implements Payer {
+  readonly key: string;
+  reserve?: (usd: number) => Promise<Reservation>;
+  readonly #onCharge: ChargeEvent;
+  readonly #account: Account | undefined;
+
+  constructor(key: string, onCharge: ChargeEvent, account: Account | undefined) {
+    this.key = key;
+    this.#onCharge = onCharge;
+    this.#account = account;
+  }
+
+  asked(model: string, texts: number): void {
+    this.#account?.asked(model, texts);
+  }
+
+  served(model: string, texts: number, usd: number): void {
+    this.#account?.served(model, texts, usd);
+  }
+
+  charged(usd: number, tokens: number, model: string, tokensEstimated?: boolean): void {
+    this.#onCharge(this.key, usd, tokens);
+    this.#account?.charged(usd, tokens, model, tokensEstimated);
   }
 }
 

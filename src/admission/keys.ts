@@ -22,6 +22,8 @@ export interface Identity {
   key: string;
   /** Whether it may see what all others do: an admin key, or anybody where there are no keys. Default: no. */
   seesAll?: boolean;
+  /** What they call what they do, for the books. Default: nothing. */
+  tag?: string | undefined;
 }
 
 /** Says what the one who shows this `Authorization` header may do; undefined: nothing. */

@@ -31,6 +31,8 @@ export class Purse {
     this.payer = money
       ? {
           key: payer.key,
+          asked: (...texts) => payer.asked?.(...texts),
+          served: (...texts) => payer.served?.(...texts),
           charged: (...charge) => payer.charged(...charge),
           reserve: (usd) => this.#reserve(usd) ?? payer.reserve!(usd),
         }

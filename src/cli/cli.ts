@@ -11,6 +11,7 @@ import { estimateFile } from './estimate.ts';
 import { listModels } from './models.ts';
 import { pullModel } from './pull.ts';
 import { serve } from './serve.ts';
+import { type SpendOptions, showSpend } from './spend.ts';
 import { warmCache } from './warm.ts';
 
 /** The operators' manual, as it lies in this package. */
@@ -76,6 +77,14 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .action(async (file: string, { model }: { model?: string }) =>
       out(await estimateFile({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
     );
+  program
+    .command('spend')
+    .description('show what was requested, paid and saved, over all servers')
+    .option('--from <day>', 'the first day, YYYY-MM-DD, UTC; default: the first of this month')
+    .option('--to <day>', 'the last day, included; default: today')
+    .option('--by <names>', 'what to add up by: day, model, key, tag, with commas between them', 'day')
+    .option('--csv', 'print comma-separated values')
+    .action(async (options: SpendOptions) => out(await showSpend(options, readConfig(env))));
   const cache = program.command('cache').description('inspect and clear the cache on disk and in Redis');
   cache
     .command('stats')

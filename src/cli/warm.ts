@@ -150,11 +150,11 @@ async function warmChunk(
   tally: Tally,
   hooks: WarmHooks,
 ): Promise<void> {
-  const { embedder, cache } = app.services;
+  const { embedder, cache, ledger } = app.services;
   const requests = lines.map(
     ({ text }): ModelRequest => ({ model, text: text!, kind: 'doc', useCache: true, truncate: true }),
   );
-  const answers = await embedder.embedMany(requests, { ...unlimited });
+  const answers = await embedder.embedMany(requests, { ...unlimited, payer: ledger.account('warm') });
   // Not before it is written is it safe from being paid again.
   await cache.flush();
   for (const [i, answer] of answers.entries()) {

@@ -35,7 +35,7 @@ export const variables = {
   stateRedisUrls: [
     'EMBEDQL_STATE_REDIS_URL',
     redisUrls('redis://127.0.0.1:6380'),
-    'Where what must not be lost lives: money that keys have spent and set aside, and jobs. A Redis that evicts what it has no room for should only be the cache.',
+    'Where what must not be lost lives: the ledger (`spend`), money that keys have spent and set aside, and jobs. A Redis that evicts what it has no room for should only be the cache.',
   ],
   defaultModel: [
     'EMBEDQL_DEFAULT_MODEL',

@@ -1,7 +1,7 @@
 import { costOf } from './accounting.ts';
 import type { CacheHit } from './cache.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
-import type { TextKind } from './model.ts';
+import type { ModelSpec, TextKind } from './model.ts';
 import type { Answer, Operation, Reservation, TextRequest } from './request.ts';
 import type { Computed, SendTask } from './sender.ts';
 
@@ -16,6 +16,9 @@ export interface Waiter {
   readonly truncate: boolean;
   settle(outcome: Outcome): void;
 }
+
+/** A model's name and price. */
+type PricedModel = Pick<ModelSpec, 'name' | 'costPer1kTokens'>;
 
 /** How a waiter stands with the money that a text may cost. */
 type Funds = 'unasked' | 'asked' | 'held' | EmbedQLError;
@@ -167,7 +170,7 @@ export class Flight implements SendTask {
   }
 
   /** It was found in the cache. Those who take nothing out of the cache go on waiting. */
-  found(hit: CacheHit): { texts: number; tokens: number } {
+  found(hit: CacheHit, spec: PricedModel): { texts: number; tokens: number } {
     const served = { texts: 0, tokens: 0 };
     for (const place of [...this.#places.values()]) {
       const { waiter } = place;
@@ -178,6 +181,7 @@ export class Flight implements SendTask {
       else {
         served.texts += 1;
         served.tokens += hit.tokens;
+        waiter.operation.payer?.served?.(spec.name, 1, costOf(hit.tokens, spec));
         waiter.settle(answerOf(hit));
       }
     }
@@ -185,9 +189,9 @@ export class Flight implements SendTask {
   }
 
   /** The vector is here. The first who waited and can pay carries the cost; nobody else does. */
-  land({ vector, tokens, tokensEstimated, call }: Computed, costPer1kTokens: number | null): void {
+  land({ vector, tokens, tokensEstimated, call }: Computed, spec: PricedModel): void {
     this.ended = true;
-    const usd = costOf(tokens, { costPer1kTokens });
+    const usd = costOf(tokens, spec);
     const places = [...this.#places.values()];
     this.#places.clear();
     const carrier = places.find(({ funds }) => funds === 'held');
@@ -203,7 +207,7 @@ export class Flight implements SendTask {
       : (this.#orphan ?? { operation: this.group, reservation: undefined });
     if (carrier) this.#orphan?.reservation?.release();
     reservation?.settle(usd);
-    operation.payer?.charged(usd, tokens);
+    operation.payer?.charged(usd, tokens, spec.name, tokensEstimated);
   }
 
   /** It has failed for good. */

@@ -8,7 +8,7 @@ import type { EmbedderEvents } from './events.ts';
 import { answerOf, Flight, type Outcome, type Waiter } from './flight.ts';
 import type { EmbeddingModel, TextKind } from './model.ts';
 import { Places } from './places.ts';
-import type { Operation, TextRequest } from './request.ts';
+import type { Operation, Payer, TextRequest } from './request.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Computed, Sender } from './sender.ts';
 import type { Log } from './surroundings.ts';
@@ -147,11 +147,12 @@ export class Flights {
     } catch (error) {
       log.error({ err: error, model: spec.name }, 'the cache failed to write vectors');
     }
+    payer?.asked?.(spec.name, computed.length);
     let usd = 0;
     for (const { tokens } of computed) {
       const cost = batchCostOf(tokens, spec);
       usd += cost;
-      payer?.charged(cost, tokens);
+      payer?.charged(cost, tokens, spec.name);
     }
     const tokens = computed.reduce((sum, one) => sum + one.tokens, 0);
     events.computed(spec.name, computed.length, tokens, 0, true);
@@ -160,6 +161,7 @@ export class Flights {
 
   /** Answers or errors, in the order of `requests`; one that fails does not affect the others. */
   async embed(requests: readonly TextRequest[], operation: Operation): Promise<Outcome[]> {
+    operation.payer?.asked?.(this.#model.spec.name, requests.length);
     let identity: string;
     try {
       identity = await this.#model.identity();
@@ -207,7 +209,7 @@ export class Flights {
       flight.join(waiter);
       if (!operation.canWait) this.#hurry(flight);
     }
-    this.#report(hits);
+    this.#report(hits, operation.payer);
     if (joined > 0) this.#options.events.joined(this.#model.spec.name, joined);
     if (begun.length > 0) void this.#depart(begun, operation);
     if (left > 0) {
@@ -353,7 +355,7 @@ export class Flights {
       const claimed = found[i];
       const hit = typeof claimed === 'object' ? this.#usable(flight.key, claimed) : undefined;
       if (hit) {
-        const { texts, tokens } = flight.found(hit);
+        const { texts, tokens } = flight.found(hit, this.#model.spec);
         hits.add(hit.tier, texts, tokens);
       }
       flight.claimed = claimed === 'ours';
@@ -470,7 +472,7 @@ export class Flights {
       flight.claimed &&= !(flight.keep && written);
       this.#forget(flight);
       try {
-        flight.land(outcome, this.#model.spec.costPer1kTokens);
+        flight.land(outcome, this.#model.spec);
       } catch (error) {
         log.error({ err: error, model: this.#model.spec.name }, 'the cost of a text could not be recorded');
       }
@@ -508,9 +510,14 @@ export class Flights {
     return answerOf(hit);
   }
 
-  #report(hits: HitCounts): void {
-    for (const [tier, { texts, tokens }] of hits.byTier)
-      if (texts > 0) this.#options.events.cacheHits(this.#model.spec.name, tier, texts, tokens);
+  /** @param payer who asked for them, where that was one alone */
+  #report(hits: HitCounts, payer?: Payer): void {
+    const { spec } = this.#model;
+    for (const [tier, { texts, tokens }] of hits.byTier) {
+      if (texts === 0) continue;
+      this.#options.events.cacheHits(spec.name, tier, texts, tokens);
+      payer?.served?.(spec.name, texts, costOf(tokens, spec));
+    }
   }
 
   #tooLong(): EmbedQLError {

@@ -70,8 +70,21 @@ export interface Reservation {
   release(): void;
 }
 
-/** Who pays for what an operation has computed. */
-export interface Payer {
+/** The books of whoever asks. Told for every operation, so that each call should be a few additions. */
+export interface Account {
+  /** So many texts were asked for. */
+  asked(model: string, texts: number): void;
+  /** The cache had texts. @param usd what a provider would have charged for them */
+  served(model: string, texts: number, usd: number): void;
+  /**
+   * A text was charged to whoever was the first that asked for it and was still there.
+   * @param tokensEstimated whether the provider did not say how many tokens it was
+   */
+  charged(usd: number, tokens: number, model: string, tokensEstimated?: boolean): void;
+}
+
+/** Who pays for what an operation has computed. Where nobody keeps books, only what is charged is told. */
+export interface Payer extends Pick<Account, 'charged'>, Partial<Omit<Account, 'charged'>> {
   /** The name of the key that was shown. */
   readonly key: string;
   /**
@@ -80,8 +93,6 @@ export interface Payer {
    * @throws (rejects) EmbedQLError RATE_LIMITED where it is more than is left
    */
   reserve?(usd: number): Promise<Reservation>;
-  /** A text was charged to this payer, who is the first that asked for it and was still there. */
-  charged(usd: number, tokens: number): void;
 }
 
 /** Those who ask together, and what they may ask for. */

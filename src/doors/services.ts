@@ -5,6 +5,7 @@ import type { Catalogue } from '../core/catalogue.ts';
 import type { Embedder } from '../core/embedder.ts';
 import type { NameOption } from '../core/errors.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { EncodedVectors } from '../wire/vector-text.ts';
 import type { OperationLog } from './operation-log.ts';
 
@@ -31,6 +32,8 @@ export interface Services {
   readonly version: string;
   readonly admission: Admission;
   readonly jobs: Jobs;
+  /** What was asked for, paid and saved. */
+  readonly ledger: Ledger;
   readonly limits: RequestLimits;
   readonly encoded: EncodedVectors;
   readonly operations: OperationLog;

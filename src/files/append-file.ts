@@ -1,16 +1,16 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 
 /** A file that grows at its end, and is read anywhere. Only its owner may read it. */
 export class AppendFile {
-  readonly path: string;
   readonly #handle: FileHandle;
   readonly #inode: bigint;
+  #path: string;
   #size: number;
   #isDirty = false;
   #isClosed = false;
 
   private constructor(path: string, handle: FileHandle, inode: bigint, size: number) {
-    this.path = path;
+    this.#path = path;
     this.#handle = handle;
     this.#inode = inode;
     this.#size = size;
@@ -35,6 +35,10 @@ export class AppendFile {
       await handle.close();
       throw error;
     }
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   /** Bytes that have been written whole. */
@@ -88,6 +92,12 @@ export class AppendFile {
   async isInPlace(): Promise<boolean> {
     const found = await stat(this.path, { bigint: true }).catch(() => undefined);
     return found?.ino === this.#inode;
+  }
+
+  /** Gives it another name, in place of the file that has it. @throws Error of the system */
+  async moveTo(path: string): Promise<void> {
+    await rename(this.#path, path);
+    this.#path = path;
   }
 
   async close(): Promise<void> {

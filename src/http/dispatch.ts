@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Authenticate, type Identity, keyRefusal } from '../admission/keys.ts';
+import { tagOf } from '../admission/tags.ts';
 import {
   badUserInput,
   describeError,
@@ -213,6 +214,7 @@ class RequestCaller implements Caller {
   readonly role: Identity['role'];
   readonly key: string;
   readonly seesAll: boolean;
+  readonly tag: string | undefined;
   readonly requestId: string;
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
@@ -232,6 +234,7 @@ class RequestCaller implements Caller {
     this.role = role;
     this.key = key;
     this.seesAll = seesAll;
+    this.tag = tagOf(headers);
     this.requestId = requestId;
     this.headers = headers;
     this.path = path;

@@ -13,6 +13,7 @@ export const fieldsInSentences = [
   'dashboard',
   'defaultModel',
   'cache',
+  'ledger',
   'missing',
   'requestId',
   'key',
@@ -44,7 +45,7 @@ function operationSentence(line: Record<string, unknown>): string {
 
 /** The message, and below it what serves, where vectors are kept and what is missing. */
 function startSentence(line: Record<string, unknown>): string {
-  const { msg, defaultModel, cache, missing } = line as unknown as StartReport & { msg: string };
+  const { msg, defaultModel, cache, ledger, missing } = line as unknown as StartReport & { msg: string };
   const lacks = Object.entries(missing).map(
     ([reason, [first, ...others]]) =>
       `${first}${others.length > 0 ? ` and ${others.length} more` : ''}: ${reason}`,
@@ -53,6 +54,7 @@ function startSentence(line: Record<string, unknown>): string {
     msg,
     `model    ${defaultModel}`,
     `cache    ${cache}`,
+    `ledger   ${ledger}`,
     ...lacks.map((reason, i) => `${i === 0 ? 'missing' : '       '}  ${reason}`),
   ].join('\n           ');
 }

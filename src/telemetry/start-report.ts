@@ -9,6 +9,8 @@ export interface StartReport {
   defaultModel: string;
   /** Where vectors are kept, and how to keep them longer. */
   cache: string;
+  /** Where the books are kept, and how to keep them longer. */
+  ledger: string;
   /** Models that cannot be used as it stands, by what they lack. */
   missing: Record<string, string[]>;
 }
@@ -18,6 +20,7 @@ export interface CachePlaces {
   cache: boolean;
   cacheDir?: string | undefined;
   redisUrls: readonly string[];
+  stateRedisUrls: readonly string[];
 }
 
 /** @param address where it listens @param pages the paths of GraphiQL and of the dashboard */
@@ -39,6 +42,7 @@ export function startReport(
     dashboard: `${address}${pages.dashboard}`,
     defaultModel: catalogue.defaultModel.spec.name,
     cache: describeCache(cache, places),
+    ledger: describeLedger(places),
     missing,
   };
 }
@@ -51,4 +55,10 @@ function describeCache({ backend }: Cache, { cache, cacheDir, redisUrls }: Cache
   const behind = [...disk, ...redis];
   if (behind.length > 0) return `memory, then ${behind.join(', then ')}`;
   return 'memory; EMBEDQL_CACHE_DIR=./cache, or REDIS_URL, keeps vectors over a restart';
+}
+
+function describeLedger({ cacheDir, redisUrls, stateRedisUrls }: CachePlaces): string {
+  if (redisUrls.length + stateRedisUrls.length > 0) return 'Redis';
+  if (cacheDir !== undefined) return `the disk (${cacheDir})`;
+  return 'memory, so that spend ends with this process; EMBEDQL_CACHE_DIR=./cache, or REDIS_URL, keeps it';
 }

@@ -16,7 +16,7 @@ import { diskCache } from '../../src/index.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { runEmbedQL, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
-import { hasRedisServer, startRedis } from '../support/redis-server.ts';
+import { cachedKeys, hasRedisServer, startRedis } from '../support/redis-server.ts';
 import { decode } from '../support/vectors.ts';
 
 let dir: string;
@@ -223,7 +223,7 @@ describe('a server with a folder', () => {
       try {
         const other = await start({ REDIS_URL: redis.url, EMBEDQL_CACHE_DIR: '' });
         await ask(other.url, texts(20));
-        await expect.poll(() => redis.client.dbsize()).toBe(20);
+        await expect.poll(() => cachedKeys(redis.client)).toBe(20);
         const server = await start({ REDIS_URL: redis.url });
         await ask(server.url, texts(10));
         expect((await server.graphql(status)).data.metrics).toMatchObject({ diskHits: 0, redisHits: 10 });
@@ -274,7 +274,7 @@ describe('embedql cache', () => {
     try {
       const server = await start({ REDIS_URL: redis.url });
       await server.graphql(both);
-      await expect.poll(() => redis.client.dbsize()).toBe(2);
+      await expect.poll(() => cachedKeys(redis.client)).toBe(2);
       await stop(server);
       const env = { EMBEDQL_CACHE_DIR: dir, REDIS_URL: redis.url };
       const { stdout } = await runEmbedQL(['cache', 'stats', '--model', 'text-embedding-3-small'], env)

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { runCli } from '../../src/cli/cli.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
-import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
+import { cachedKeys, hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const fields = 'texts distinct empty tooLong cached tokens costUsd costUsdWithinDay';
 const query = `query ($texts: [String!]!, $kind: TextKind, $model: String) {
@@ -124,8 +124,9 @@ describe.skipIf(!hasRedisServer)('with Redis', () => {
         expect(data.estimate).toMatchObject({ distinct: 502, cached: 2 });
       },
     );
-    expect((await redis.client.keys('*')).filter((key) => !key.startsWith('embed:v2:'))).toEqual([]);
-    expect(await redis.client.dbsize()).toBe(2);
+    const keys = await redis.client.keys('*');
+    expect(keys.filter((key) => !/^(?:embed:v2|\{embedql\}:ledger):/.test(key))).toEqual([]);
+    expect(await cachedKeys(redis.client)).toBe(2);
   });
 });
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, startProvider, vectorOf } from '../support/provider-server.ts';
-import { hasRedisServer, type RedisCluster, startCluster } from '../support/redis-server.ts';
+import { cachedKeys, hasRedisServer, type RedisCluster, startCluster } from '../support/redis-server.ts';
 import { decode } from '../support/vectors.ts';
 
 describe.skipIf(!hasRedisServer)('a Redis Cluster of three nodes', () => {
@@ -32,7 +32,7 @@ describe.skipIf(!hasRedisServer)('a Redis Cluster of three nodes', () => {
       expect(decode(data.embedBatch.embeddingsBase64[i])).toEqual(vectorOf(text));
     return data.embedBatch.cachedCount as number;
   };
-  const keysOfNodes = () => Promise.all(cluster.nodes.map(({ client }) => client.dbsize()));
+  const keysOfNodes = () => Promise.all(cluster.nodes.map(({ client }) => cachedKeys(client)));
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
   /** Packets of commands that a node has read: what a round trip is to it. */
   const reads = () =>

@@ -5,7 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { headerBytes } from '../../src/cache/codec.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, sendJson, startProvider, vectorOf } from '../support/provider-server.ts';
-import { hasRedisServer, type RedisServer, startRedis, startSlowProxy } from '../support/redis-server.ts';
+import {
+  cachedKeys,
+  hasRedisServer,
+  type RedisServer,
+  startRedis,
+  startSlowProxy,
+} from '../support/redis-server.ts';
 import { decode } from '../support/vectors.ts';
 
 const batch =
@@ -56,7 +62,7 @@ async function until(what: () => Promise<boolean>): Promise<void> {
   }
 }
 
-const inRedis = async (n: number) => until(async () => (await redis.client.dbsize()) === n);
+const inRedis = async (n: number) => until(async () => (await cachedKeys(redis.client)) === n);
 
 describe.skipIf(!hasRedisServer)('one Redis', () => {
   beforeEach(async () => {
@@ -76,7 +82,11 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     );
     await inRedis(1);
     const hash = createHash('sha256').update('naïve 🐈', 'utf8').digest('hex');
-    const keys = (await redis.client.keys('*')).sort();
+    const keys = await redis.client.keys('embed:*');
+    const [vector] = await Promise.all(keys.map((key) => redis.client.getBuffer(key)));
+    expect(vector?.includes('naïve')).toBe(false);
+    const others = (await redis.client.keys('*')).filter((key) => !keys.includes(key));
+    expect(others.filter((key) => !key.startsWith('{embedql}:ledger:'))).toEqual([]);
     // This model embeds queries like documents, so a text is the same as both; and no lease is left.
     expect(keys).toEqual([`embed:v2:text-embedding-3-small:doc:${hash}`]);
     for (const key of keys) {
@@ -88,6 +98,7 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
 
   test('a batch is one round trip for reading and one for writing', async () => {
     const server = await start();
+    await redis.client.config('RESETSTAT');
     const asked = many(100);
     const commands = async () => {
       const stats = await redis.client.info('commandstats');
@@ -110,7 +121,7 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     for (const pattern of ['cmcmcm', 'mmmccc', 'cccmmm', 'mcmmcc', 'cccccc', 'mmmmmm']) {
       const asked = many(pattern.length);
       const cached = asked.filter((_, i) => pattern[i] === 'c');
-      const before = await redis.client.dbsize();
+      const before = await cachedKeys(redis.client);
       if (cached.length > 0) await ask(first, cached);
       await inRedis(before + cached.length);
       // Another process would have to ask Redis; a server that has just started is one.
@@ -141,7 +152,7 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     const asked = many(1);
     await ask(server, asked);
     expect(await ask(server, asked)).toMatchObject({ cachedCount: 0 });
-    expect(await redis.client.dbsize()).toBe(0);
+    expect(await cachedKeys(redis.client)).toBe(0);
     expect(await health(server)).toEqual({ status: 'OK', cacheBackend: 'none', cachingEnabled: false });
   });
 
@@ -186,7 +197,7 @@ describe.skipIf(!hasRedisServer)('one Redis', () => {
     const asked = many(1);
     await ask(server, asked);
     await inRedis(1);
-    const [key] = await redis.client.keys('*');
+    const [key] = await redis.client.keys('embed:*');
     await redis.client.set(
       key!,
       encodeVector({ vector: new Float32Array(3), tokens: 1, truncated: false, writtenAt: 0 }),

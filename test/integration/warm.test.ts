@@ -8,7 +8,7 @@ import { warmCache } from '../../src/cli/warm.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { runEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
-import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
+import { cachedKeys, hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
 
 describe.skipIf(!hasRedisServer)('embedql warm and embedql cache', () => {
   let redis: RedisServer;
@@ -62,7 +62,7 @@ describe.skipIf(!hasRedisServer)('embedql warm and embedql cache', () => {
       out: expect.stringMatching(new RegExp(`^1234 texts: .* 0 failed, \\$${usd} paid\n$`)),
     });
     expect(provider.calls.reduce((sum, { input }) => sum + input.length, 0)).toBe(1_000);
-    expect(await redis.client.dbsize()).toBe(1_000);
+    expect(await cachedKeys(redis.client)).toBe(1_000);
     provider.forget();
     expect((await cli('warm', file)).out).toBe(
       '1234 texts: 1234 were there, 0 computed, 0 failed, $0.000000 paid\n',
@@ -115,7 +115,7 @@ describe.skipIf(!hasRedisServer)('embedql warm and embedql cache', () => {
     expect(stdout).toMatch(/interrupted; start it again to go on: \d+ texts/);
     const paid = provider.calls.reduce((sum, { input }) => sum + input.length, 0);
     expect(paid).toBeLessThan(6_000);
-    expect(await redis.client.dbsize()).toBe(paid);
+    expect(await cachedKeys(redis.client)).toBe(paid);
     provider.delayMs = 0;
     expect((await cli('warm', file)).out).toMatch(
       new RegExp(`^6000 texts: ${paid} were there, ${6_000 - paid} computed`),
@@ -153,7 +153,8 @@ describe.skipIf(!hasRedisServer)('embedql warm and embedql cache', () => {
     expect((await cli('cache', 'stats', '--model', 'text-embedding-3-large')).out).toBe(
       'There is nothing in the cache.\n',
     );
-    expect(await redis.client.dbsize()).toBe(5);
+    expect(await cachedKeys(redis.client)).toBe(4);
+    expect(await redis.client.exists('other')).toBe(1);
     expect((await cli('cache', 'clear')).code).not.toBe(0);
   });
 

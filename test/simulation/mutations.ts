@@ -188,8 +188,8 @@ export const mutations: readonly Mutation[] = [
   {
     what: 'a cost in the answer that is another',
     file: flight,
-    text: 'const usd = costOf(tokens, { costPer1kTokens });',
-    replacement: 'const usd = costOf(this.maxTokens, { costPer1kTokens });',
+    text: 'const usd = costOf(tokens, spec);',
+    replacement: 'const usd = costOf(this.maxTokens, spec);',
   },
   {
     what: 'vectors are cached after their flights are forgotten',

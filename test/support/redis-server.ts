@@ -31,6 +31,11 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
+/** Keys of the cache: vectors and leases. */
+export async function cachedKeys(client: Redis): Promise<number> {
+  return (await client.keys('embed:*')).length;
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

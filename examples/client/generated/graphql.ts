@@ -507,6 +507,8 @@ export type Query = {
   nearest: Array<Neighbor>;
   /** The cosine similarity of two texts, from -1 to 1; 1 for the same direction. */
   similarity?: Maybe<Scalars['Float']['output']>;
+  /** What was requested, computed, paid and saved on these days, over all replicas. A key sees its own figures, an admin key all of them; without any keys everybody does. Kept for 400 days; `resetMetrics` does not change it. */
+  spend: Array<Spend>;
 };
 
 
@@ -552,6 +554,14 @@ export type QuerySimilarityArgs = {
   model?: InputMaybe<Scalars['String']['input']>;
 };
 
+
+/** Queries. Only `similarity` and `nearest` compute embeddings. */
+export type QuerySpendArgs = {
+  from: Scalars['String']['input'];
+  groupBy?: Array<SpendDimension>;
+  to: Scalars['String']['input'];
+};
+
 /** The result of `resetMetrics`. */
 export type ResetMetricsPayload = {
   __typename?: 'ResetMetricsPayload';
@@ -562,6 +572,48 @@ export type ResetMetricsPayload = {
   /** `success`. */
   status: Scalars['String']['output'];
 };
+
+/** What was requested, computed and paid. A dimension that was not in `groupBy` is null, and so is a tag that was not given. */
+export type Spend = {
+  __typename?: 'Spend';
+  /** Texts that a provider charged for. */
+  computed: Scalars['Float']['output'];
+  /** USD that the cache saved. */
+  costSavedUsd: Scalars['Float']['output'];
+  /** USD charged by providers. */
+  costUsd: Scalars['Float']['output'];
+  /** YYYY-MM-DD, UTC. */
+  day?: Maybe<Scalars['String']['output']>;
+  /** Texts answered from the cache. */
+  hits: Scalars['Float']['output'];
+  /** The name of the API key; `anonymous` without one, `warm` for `embedql warm`, `canary` for checks of endpoints. */
+  key?: Maybe<Scalars['String']['output']>;
+  /** Whether figures may be missing: they are kept in memory only, in a Redis that may evict, or were damaged or out of reach. */
+  lossy: Scalars['Boolean']['output'];
+  /** Seconds of bookkeeping that crashed processes may have lost on these days, over all rows. */
+  lostSeconds: Scalars['Float']['output'];
+  /** The name of the model. */
+  model?: Maybe<Scalars['String']['output']>;
+  /** The tag; `other` once a key has used 100 tags on a day. */
+  tag?: Maybe<Scalars['String']['output']>;
+  /** Texts requested. A text that is in an operation twice counts once. */
+  texts: Scalars['Float']['output'];
+  /** Tokens charged by providers. */
+  tokens: Scalars['Float']['output'];
+  /** The part of `tokens` that is an estimate, because the provider does not report tokens. */
+  tokensEstimated: Scalars['Float']['output'];
+};
+
+/** What figures are added up by. */
+export type SpendDimension =
+  /** The UTC day. */
+  | 'DAY'
+  /** The name of the API key. */
+  | 'KEY'
+  /** The model. */
+  | 'MODEL'
+  /** The header `x-embedql-tag` of the request. */
+  | 'TAG';
 
 /** Streams, over server-sent events. */
 export type Subscription = {

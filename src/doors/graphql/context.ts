@@ -44,10 +44,10 @@ export function createContext(
   { identity, record, vectors = plainForms, seat, answerUse }: OperationStart,
 ): Context {
   const { admission, embedder } = services;
-  const { role, key, seesAll = false } = identity;
+  const { role, key, seesAll = false, tag } = identity;
   const { signal } = request;
   const trace = record.span.context;
-  const operation = seat ? seat.begin({ signal, trace }) : admission.begin({ key, signal, trace });
+  const operation = seat ? seat.begin({ signal, trace }) : admission.begin({ key, tag, signal, trace });
   return {
     catalogue: services.catalogue,
     embedder,
@@ -56,6 +56,7 @@ export function createContext(
     version: services.version,
     admission,
     jobs: services.jobs,
+    ledger: services.ledger,
     limits: services.limits,
     encoded: services.encoded,
     operations: services.operations,
@@ -64,6 +65,7 @@ export function createContext(
     role,
     key,
     seesAll,
+    tag,
     vectors,
     operation,
     record,

@@ -150,7 +150,7 @@ async function answerList(
 ): Promise<void> {
   const gone = clientGone(response);
   const together = wholeRequest(request, gone);
-  const shared = services.admission.begin({ key: caller.key, signal: gone });
+  const shared = services.admission.begin({ key: caller.key, tag: caller.tag, signal: gone });
   const list = new OperationList(shared, sent.length);
   const answerUse = { bytes: 0, values: 0 };
   const isLarge = sent.reduce((sum, { query }) => sum + (query?.length ?? 0), 0) > fewCharacters;

@@ -57,7 +57,8 @@ export class SingleConnections {
     const operations = new SocketOperations(this.#door, caller.headers, caller.requestId, caller, () =>
       this.#endIfIdle(stream),
     );
-    operations.identity = { role: caller.role, key: caller.key, seesAll: caller.seesAll ?? false };
+    const { role, key, seesAll, tag } = caller;
+    operations.identity = { role, key, seesAll: seesAll ?? false, tag };
     const reserved = setTimeout(() => this.#drop(token), reservedMs).unref();
     const stream: Stream = { key: caller.key, operations, reserved };
     this.#streams.set(token, stream);

@@ -5,6 +5,7 @@ import { GraphQLSchema, parse } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Authenticate } from '../../admission/keys.ts';
+import { readTag, tagHeader, tagOf } from '../../admission/tags.ts';
 import type { Log } from '../../core/surroundings.ts';
 import type { Buffers, EndingBuffer } from '../../http/memory.ts';
 import { requestIdOf } from '../../http/upgrade.ts';
@@ -71,8 +72,10 @@ export function createWebSockets({
     connectionInitWaitTimeout: initialisationMs,
     onConnect: ({ connectionParams, extra: { socket, request, operations } }) => {
       const identity = authenticate(keyIn(connectionParams) ?? request.headers.authorization);
-      if (identity) operations.identity = identity;
-      else
+      if (identity) {
+        const tag = readTag(paramOf(connectionParams, tagHeader)) ?? tagOf(request.headers);
+        operations.identity = { ...identity, tag };
+      } else
         socket.close(
           CloseCode.Forbidden,
           'An API key is required: put it into connectionParams.authorization',
@@ -154,13 +157,18 @@ export function createWebSockets({
 const anyOperation = { schema: new GraphQLSchema({}), document: parse('{ __typename }') };
 
 /** The key as clients send it: as a header would say it, or alone. */
-function keyIn(params: Readonly<Record<string, unknown>> = {}): string | undefined {
+function keyIn(params: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const key = paramOf(params, 'authorization')?.trim();
+  return key === undefined || /\s/.test(key) ? key : `Bearer ${key}`;
+}
+
+/** What clients send in place of a header, as browsers can send none: among the parameters, or in their `headers`. */
+function paramOf(params: Readonly<Record<string, unknown>> = {}, header: string): string | undefined {
   const headers = params['headers'];
   const places = [params, typeof headers === 'object' && headers !== null ? headers : {}];
   for (const place of places)
     for (const [name, value] of Object.entries(place))
-      if (name.toLowerCase() === 'authorization' && typeof value === 'string')
-        return /\s/.test(value.trim()) ? value.trim() : `Bearer ${value.trim()}`;
+      if (name.toLowerCase() === header && typeof value === 'string') return value;
   return undefined;
 }
 

@@ -30,7 +30,12 @@ export function createEmbeddingsHandler(services: Services, maxBodyBytes: number
     const record = services.operations.begin('embeddings', caller);
     record.describe({ type: 'embeddings', operation: embeddingsPath });
     const signal = clientGone(response);
-    const operation = services.admission.begin({ key: caller.key, signal, trace: record.span.context });
+    const operation = services.admission.begin({
+      key: caller.key,
+      tag: caller.tag,
+      signal,
+      trace: record.span.context,
+    });
     try {
       const body = await readJson(request, maxBodyBytes, caller.buffer);
       const asked = await readRequests(await readBody(body, operation), services, {

@@ -60,7 +60,7 @@ describe('KeyBudgets', () => {
     expect(asked.at(-1)).toMatchObject({ reason: { code: 'RATE_LIMITED', retryAfterMs: 3_600_000 } });
     const [spent, ...unspent] = held as [Reservation, ...Reservation[]];
     spent.settle(0.05);
-    payer.charged(0.05, 7);
+    payer.charged(0.05, 7, 'model');
     for (const one of unspent) one.release();
     expect(charges).toEqual([['web', 0.05, 7]]);
     await expect(payer.reserve!(0.951)).rejects.toMatchObject({ code: 'RATE_LIMITED' });

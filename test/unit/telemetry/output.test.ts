@@ -64,7 +64,8 @@ test('a log for a person has one line for an operation, and says what it came to
   );
   log.warn({ model: 'm' }, 'something else');
   const missing = { 'needs A_KEY': ['a-small', 'a-large', 'a-old'], 'needs B_KEY': ['b'] };
-  log.info({ address: 'http://h', defaultModel: 'm', cache: 'memory', missing }, 'EmbedQL is listening');
+  const places = { cache: 'memory', ledger: 'Redis' };
+  log.info({ address: 'http://h', defaultModel: 'm', ...places, missing }, 'EmbedQL is listening');
   await vi.waitFor(() => expect(written.join('')).toContain('needs B_KEY'));
   write.mockRestore();
   const plain = written.join('').replaceAll(new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g'), '');
@@ -80,6 +81,7 @@ test('a log for a person has one line for an operation, and says what it came to
     'INFO: EmbedQL is listening',
     '           model    m',
     '           cache    memory',
+    '           ledger   Redis',
     '           missing  a-small and 2 more: needs A_KEY',
     '                    b: needs B_KEY',
   ]);

@@ -14,6 +14,7 @@ import { addJobs } from './jobs.ts';
 import { addMetrics } from './metrics.ts';
 import { addModels } from './models.ts';
 import { addSimilarity } from './similarity.ts';
+import { addSpend } from './spend.ts';
 import { addVector } from './vector.ts';
 
 /** The whole schema, a Federation 2 subgraph. It holds no state: everything comes with the context. */
@@ -32,6 +33,7 @@ export function createSchema(): GraphQLSchema {
   addMetrics(builder);
   addEmbedStream(builder, Embedding, BatchFailure, LongText);
   addJobs(builder, TextKindEnum);
+  addSpend(builder);
   addHealth(builder);
   addLimits(builder);
   addFederation(builder, [embeddedText, model]);
