@@ -1,6 +1,16 @@
 import { createServer } from 'node:net';
-import { createClient, type Embedding, EmbedError, EmbedManyError, type Progress } from '@embedql/client';
+import {
+  cosine,
+  createClient,
+  type Embedding,
+  EmbedError,
+  EmbedManyError,
+  hamming,
+  type Progress,
+} from '@embedql/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { toBinary, toInt8 } from '../../src/core/forms.ts';
+import { shortenVector } from '../../src/core/vectors.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { type ProviderServer, sendFailure, startProvider, vectorOf } from '../support/provider-server.ts';
 
@@ -253,3 +263,46 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => probe.close(resolve));
   return port;
 }
+
+test('every form, from every method', async () => {
+  const text = `client text ${++texts}`;
+  const whole = await client().embed(text);
+  const small = await client().embed(text, { form: 'int8' });
+  expect(small.vector).toEqual(toInt8(vectorOf(text)));
+  expect(small).toMatchObject({ cached: true, chunks: 1 });
+  expect(Math.abs(cosine(small.vector, whole.vector) - 1)).toBeLessThan(0.001);
+  const [bits, others] = await client().embedVectors([text, `other ${text}`], {
+    form: 'binary',
+    dimensions: 100,
+  });
+  expect(bits).toEqual(toBinary(shortenVector(vectorOf(text), 100)));
+  expect(bits).toHaveLength(13);
+  expect(hamming(bits!, bits!)).toBe(0);
+  expect(hamming(bits!, others!)).toBeGreaterThan(0);
+  for await (const { result } of client().embedStream([text], { form: 'int8' }))
+    expect(result).toMatchObject({ vector: toInt8(vectorOf(text)), chunks: 1 });
+});
+
+test('long texts: averaged, refused, in pieces', async () => {
+  const text = Array.from(
+    { length: 900 },
+    (_, i) => `Sentence ${i} of a long text of the client purrs.`,
+  ).join(' ');
+  const chunks = await client().embedChunks(text, { form: 'int8' });
+  expect(chunks.map((chunk) => chunk.text).join('')).toBe(text);
+  expect(chunks[0]!.embedding.vector).toEqual(toInt8(vectorOf(chunks[0]!.text)));
+  const average = await client().embed(text, { longText: 'average' });
+  expect(average).toMatchObject({ chunks: chunks.length, cached: true, truncated: false });
+  await expect(client().embed(text, { longText: 'refuse' })).rejects.toMatchObject({ code: 'TEXT_TOO_LONG' });
+  await expect(client().embedChunks(text, { maxTokens: 0 })).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+  });
+  await expect(client().embedChunks(' ')).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+  // 100 texts are allowed: two of these are more.
+  const list = Array.from({ length: 3 }, (_, n) => `${n} ${text} `.repeat(40));
+  const { results } = await client().embedMany(list, { longText: 'average' });
+  for (const result of results) expect(result).toMatchObject({ chunks: expect.any(Number) });
+  const streamed = [];
+  for await (const { result } of client().embedStream(list, { longText: 'average' })) streamed.push(result);
+  for (const result of streamed) expect(result).toMatchObject({ cached: true });
+});

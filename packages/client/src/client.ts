@@ -1,3 +1,4 @@
+import { embedChunks } from './embed-chunks.ts';
 import { embedMany } from './embed-many.ts';
 import { embedStream } from './embed-stream.ts';
 import { EmbedError, EmbedManyError } from './errors.ts';
@@ -5,11 +6,15 @@ import { Session } from './session.ts';
 import { createTransport } from './transport.ts';
 import type {
   ClientOptions,
+  EmbedChunksOptions,
   Embedding,
   EmbedManyOptions,
   EmbedManyResult,
   EmbedOptions,
   StreamedResult,
+  TextChunk,
+  VectorForm,
+  VectorOf,
 } from './types.ts';
 import { checkUrl } from './url.ts';
 
@@ -31,7 +36,10 @@ export interface Client {
    * const { vector, costUsd } = await client.embed('The cat purrs.');
    * ```
    */
-  embed(text: string, options?: EmbedOptions): Promise<Embedding>;
+  embed<Form extends VectorForm = 'float32'>(
+    text: string,
+    options?: EmbedOptions<Form>,
+  ): Promise<Embedding<Form>>;
   /**
    * One query, something to find with.
    * @throws EmbedError
@@ -40,7 +48,10 @@ export interface Client {
    * const { vector } = await client.embedQuery('What purrs?');
    * ```
    */
-  embedQuery(text: string, options?: EmbedOptions): Promise<Embedding>;
+  embedQuery<Form extends VectorForm = 'float32'>(
+    text: string,
+    options?: EmbedOptions<Form>,
+  ): Promise<Embedding<Form>>;
   /**
    * Any number of texts, in as many requests as the server requires. A text that fails has its error in its place.
    * @throws EmbedError where no request was answered; the signal's reason where it aborts
@@ -49,7 +60,10 @@ export interface Client {
    * const { results, costUsd, cachedCount } = await client.embedMany(texts);
    * ```
    */
-  embedMany(texts: readonly string[], options?: EmbedManyOptions): Promise<EmbedManyResult>;
+  embedMany<Form extends VectorForm = 'float32'>(
+    texts: readonly string[],
+    options?: EmbedManyOptions<Form>,
+  ): Promise<EmbedManyResult<Form>>;
   /**
    * The same, for those who need all vectors or none.
    * @throws EmbedManyError where a text failed: it has the results of the others; EmbedError where all did at once
@@ -58,7 +72,10 @@ export interface Client {
    * const [cat, feline] = await client.embedVectors(['cat', 'feline']);
    * ```
    */
-  embedVectors(texts: readonly string[], options?: EmbedManyOptions): Promise<Float32Array[]>;
+  embedVectors<Form extends VectorForm = 'float32'>(
+    texts: readonly string[],
+    options?: EmbedManyOptions<Form>,
+  ): Promise<Array<VectorOf<Form>>>;
   /**
    * Documents, each as soon as it is ready, in any order. Leave the loop and the server stops computing.
    * @throws EmbedError where the texts that are left cannot be had; the signal's reason where it aborts
@@ -70,10 +87,23 @@ export interface Client {
    * }
    * ```
    */
-  embedStream(
+  embedStream<Form extends VectorForm = 'float32'>(
     texts: readonly string[],
-    options?: EmbedOptions,
-  ): AsyncGenerator<StreamedResult, void, undefined>;
+    options?: EmbedOptions<Form>,
+  ): AsyncGenerator<StreamedResult<Form>, void, undefined>;
+  /**
+   * A long text piece by piece, in one request: cut at paragraphs and sentences, at the same places after an edit, and each
+   * piece cached by itself. Without their overlap the pieces are the text.
+   * @throws EmbedError where one of the pieces fails, too; the signal's reason where it aborts
+   * @example
+   * ```ts
+   * const chunks = await client.embedChunks(article, { maxTokens: 200, form: 'int8' });
+   * ```
+   */
+  embedChunks<Form extends VectorForm = 'float32'>(
+    text: string,
+    options?: EmbedChunksOptions<Form>,
+  ): Promise<Array<TextChunk<Form>>>;
 }
 
 /**
@@ -98,13 +128,14 @@ export function createClient(url: string | { readonly href: string }, options: C
     throw new RangeError(`timeoutMs must be more than 0, not ${timeoutMs}`);
   const session = new Session(createTransport(address, options), Math.floor(concurrency), timeoutMs);
 
-  async function one(text: string, options: EmbedManyOptions): Promise<Embedding> {
+  // What comes has the form that was asked for; here it is any.
+  async function one(text: string, options: EmbedManyOptions): Promise<Embedding<VectorForm>> {
     const [result] = (await embedMany(session, [text], options)).results;
     if (!result || result instanceof EmbedError) throw result;
     return result;
   }
 
-  return {
+  const client: AnyFormClient = {
     embed: (text, options) => one(text, { ...options, kind: 'document' }),
     embedQuery: (text, options) => one(text, { ...options, kind: 'query' }),
     embedMany: (texts, options = {}) => embedMany(session, texts, options),
@@ -116,5 +147,20 @@ export function createClient(url: string | { readonly href: string }, options: C
       });
     },
     embedStream: (texts, options = {}) => embedStream(session, texts, options),
+    embedChunks: (text, options = {}) => embedChunks(session, text, options),
   };
+  return client as Client;
+}
+
+/** The client as it is written: whoever calls it says what form there is. */
+interface AnyFormClient {
+  embed(text: string, options?: EmbedOptions): Promise<Embedding<VectorForm>>;
+  embedQuery(text: string, options?: EmbedOptions): Promise<Embedding<VectorForm>>;
+  embedMany(texts: readonly string[], options?: EmbedManyOptions): Promise<EmbedManyResult<VectorForm>>;
+  embedVectors(texts: readonly string[], options?: EmbedManyOptions): Promise<Array<VectorOf<VectorForm>>>;
+  embedStream(
+    texts: readonly string[],
+    options?: EmbedOptions,
+  ): AsyncGenerator<StreamedResult<VectorForm>, void, undefined>;
+  embedChunks(text: string, options?: EmbedChunksOptions): Promise<Array<TextChunk<VectorForm>>>;
 }

@@ -4,7 +4,9 @@ import { batchQuery, readBatch, variablesOf } from './operations.ts';
 import { type AbortSignalLike, cancellation, sleep, throwIfAborted } from './runtime.ts';
 import { concernsAll, type Session } from './session.ts';
 import { emptyText, placesToSend, TextQueue } from './split.ts';
-import type { Embedding, EmbedManyOptions, EmbedManyResult } from './types.ts';
+import type { Embedding, EmbedManyOptions, EmbedManyResult, VectorForm } from './types.ts';
+
+type AnyEmbedding = Embedding<VectorForm>;
 
 /**
  * Embeds texts in as many requests as they need, a few at once.
@@ -14,7 +16,7 @@ export async function embedMany(
   session: Session,
   texts: readonly string[],
   options: EmbedManyOptions,
-): Promise<EmbedManyResult> {
+): Promise<EmbedManyResult<VectorForm>> {
   throwIfAborted(options.signal);
   const cancel = cancellation(options.signal);
   try {
@@ -33,7 +35,7 @@ class ManyTexts {
   readonly #options: EmbedManyOptions;
   readonly #signal: AbortSignalLike;
   readonly #queue: TextQueue;
-  readonly #results: Array<Embedding | EmbedError | undefined>;
+  readonly #results: Array<AnyEmbedding | EmbedError | undefined>;
   #done = 0;
   #failed = 0;
   #costUsd = 0;
@@ -58,7 +60,7 @@ class ManyTexts {
     for (const place of empty) this.#settle(place, emptyText());
   }
 
-  async run(): Promise<EmbedManyResult> {
+  async run(): Promise<EmbedManyResult<VectorForm>> {
     const { concurrency, requestSize } = this.#session;
     await this.#session.prepare(this.#queue, requestSize, this.#signal);
     await Promise.all(Array.from({ length: concurrency }, () => this.#work()));
@@ -85,8 +87,13 @@ class ManyTexts {
       const errors: EmbedError[] = [];
       try {
         const results = await patience.limit(this.#signal, (signal) => this.#ask(waiting, signal));
-        waiting = waiting.filter((place, i) => {
-          const result = results[i] as Embedding | EmbedError;
+        const asked = waiting;
+        const tooLarge = asked.filter((_, i) => asked.length > 1 && isTooLargeText(results[i]));
+        if (tooLarge.length > 0)
+          await this.#session.divide(this.#queue, tooLarge, asked, this.#session.requestSize, this.#signal);
+        waiting = asked.filter((place, i) => {
+          const result = results[i] as AnyEmbedding | EmbedError;
+          if (tooLarge.includes(place)) return false;
           const again = result instanceof EmbedError && patience.allows(result);
           if (again) errors.push(result);
           else this.#settle(place, result);
@@ -109,14 +116,15 @@ class ManyTexts {
     }
   }
 
-  async #ask(places: readonly number[], signal: AbortSignalLike): Promise<Array<Embedding | EmbedError>> {
+  async #ask(places: readonly number[], signal: AbortSignalLike): Promise<Array<AnyEmbedding | EmbedError>> {
     const variables = variablesOf(
       places.map((place) => this.#texts[place] as string),
       { kind: 'document', ...this.#options },
     );
     const results = readBatch(
-      await this.#session.transport.ask(batchQuery, variables, signal),
+      await this.#session.transport.ask(batchQuery(this.#options.form), variables, signal),
       places.length,
+      this.#options.form,
     );
     this.#answered = true;
     return results;
@@ -141,7 +149,7 @@ class ManyTexts {
   }
 
   /** A text's last word. */
-  #settle(place: number, result: Embedding | EmbedError): void {
+  #settle(place: number, result: AnyEmbedding | EmbedError): void {
     this.#results[place] = result;
     this.#done++;
     if (result instanceof EmbedError) this.#failed++;
@@ -158,7 +166,12 @@ class ManyTexts {
   }
 }
 
-function summary(results: Array<Embedding | EmbedError>): EmbedManyResult {
+/** Whether a text came to more pieces than there was room for beside the others. */
+function isTooLargeText(result: AnyEmbedding | EmbedError | undefined): boolean {
+  return result instanceof EmbedError && isTooLarge(result);
+}
+
+function summary(results: Array<AnyEmbedding | EmbedError>): EmbedManyResult<VectorForm> {
   let costUsd = 0;
   let tokens = 0;
   let cachedCount = 0;

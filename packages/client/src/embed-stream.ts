@@ -1,13 +1,13 @@
 import { EmbedError } from './errors.ts';
 import { bodyTooLarge, isTooLarge } from './failures.ts';
-import { readChunk, streamQuery, variablesOf } from './operations.ts';
+import { readEvent as readResults, streamQuery, variablesOf } from './operations.ts';
 import type { Patience } from './patience.ts';
 import { type AbortSignalLike, cancellation, newDecoder, now, sleep, throwIfAborted } from './runtime.ts';
 import { concernsAll, type Session } from './session.ts';
 import { emptyText, placesToSend, TextQueue } from './split.ts';
 import { createEventParser } from './sse.ts';
 import { dataOf } from './transport.ts';
-import type { Embedding, EmbedOptions, StreamedResult } from './types.ts';
+import type { Embedding, EmbedOptions, StreamedResult, VectorForm } from './types.ts';
 import { shownUrl } from './url.ts';
 
 /** Each text once, as it is ready. Leaving the loop ends the request, and the server computes no more for it. */
@@ -15,7 +15,7 @@ export async function* embedStream(
   session: Session,
   texts: readonly string[],
   options: EmbedOptions,
-): AsyncGenerator<StreamedResult, void, undefined> {
+): AsyncGenerator<StreamedResult<VectorForm>, void, undefined> {
   throwIfAborted(options.signal);
   const cancel = cancellation(options.signal);
   const { full, empty } = placesToSend(texts);
@@ -44,12 +44,13 @@ async function* streamOne(
   queue: TextQueue,
   options: EmbedOptions,
   signal: AbortSignalLike,
-): AsyncGenerator<StreamedResult, void, undefined> {
+): AsyncGenerator<StreamedResult<VectorForm>, void, undefined> {
   const patience = session.patience();
   const waiting = new Set(places);
   while (waiting.size > 0) {
     const asked = [...waiting];
     const again = new Map<number, EmbedError>();
+    const tooLarge: number[] = [];
     let failure: EmbedError | undefined;
     try {
       const sent = asked.map((place) => texts[place] as string);
@@ -63,6 +64,10 @@ async function* streamOne(
             continue;
           }
           waiting.delete(index);
+          if (result instanceof EmbedError && isTooLarge(result) && asked.length > 1) {
+            tooLarge.push(index);
+            continue;
+          }
           const left = now();
           yield { index, result };
           patience.excuse(now() - left);
@@ -74,6 +79,7 @@ async function* streamOne(
       if (!(error instanceof EmbedError)) throw error;
       failure = error;
     }
+    if (tooLarge.length > 0) await session.divide(queue, tooLarge, asked, session.streamSize, signal);
     if (failure && isTooLarge(failure)) {
       const left = [...waiting];
       if (await session.refused(queue, left, session.streamSize, signal)) return;
@@ -97,11 +103,15 @@ async function* chunks(
   options: EmbedOptions,
   patience: Patience,
   signal: AbortSignalLike,
-): AsyncGenerator<Array<[number, Embedding | EmbedError]>, void, undefined> {
+): AsyncGenerator<Array<[number, Embedding<VectorForm> | EmbedError]>, void, undefined> {
   const cancel = cancellation(signal);
   try {
     cancel.abortAfter(patience.remaining(), patience.timeout());
-    const reader = await transport.open(streamQuery, variablesOf(texts, options), cancel.signal);
+    const reader = await transport.open(
+      streamQuery(options.form),
+      variablesOf(texts, options),
+      cancel.signal,
+    );
     const decoder = newDecoder();
     const parse = createEventParser();
     for (;;) {
@@ -109,7 +119,7 @@ async function* chunks(
       if (done) return;
       for (const { event, data } of parse(decoder.decode(value, { stream: true }))) {
         if (event === 'complete') return;
-        const chunk = event === 'next' || event === 'message' ? readEvent(data) : undefined;
+        const chunk = event === 'next' || event === 'message' ? readEvent(data, options.form) : undefined;
         if (!chunk) continue;
         cancel.hold();
         yield chunk;
@@ -123,7 +133,7 @@ async function* chunks(
 }
 
 /** @throws EmbedError where the event is one */
-function readEvent(json: string): ReturnType<typeof readChunk> | undefined {
+function readEvent(json: string, form: VectorForm | undefined): ReturnType<typeof readResults> | undefined {
   if (json === '') return undefined;
   let answer: unknown;
   try {
@@ -134,7 +144,7 @@ function readEvent(json: string): ReturnType<typeof readChunk> | undefined {
     });
   }
   const data = dataOf(answer);
-  return data && readChunk(data);
+  return data && readResults(data, form);
 }
 
 function brokenOff({ transport }: Session): EmbedError {

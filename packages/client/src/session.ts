@@ -52,6 +52,20 @@ export class Session {
     return true;
   }
 
+  /** Some texts of a request were too large beside the others: puts them back, to be sent with fewer. */
+  async divide(
+    queue: TextQueue,
+    places: readonly number[],
+    asked: readonly number[],
+    size: RequestSize,
+    signal: AbortSignalLike,
+  ): Promise<void> {
+    const bytes = queue.bytesOf(asked);
+    if (!size.known) await this.#learn(size, signal);
+    size.halve(asked.length, bytes);
+    queue.putBack(places);
+  }
+
   async #learn(size: RequestSize, signal: AbortSignalLike): Promise<void> {
     this.#limits ??= this.#ask(signal);
     const limits = await this.#limits;

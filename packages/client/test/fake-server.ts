@@ -67,11 +67,12 @@ export function batchOf(
       data: {
         batch: {
           model: 'm',
-          embeddingsBase64: each(base64Of),
+          vectors: each(base64Of),
           tokens: each((text) => text.length),
           costs: each(() => 0.5),
           cached: each((text) => text.startsWith('c')),
           truncated: each(() => false),
+          chunks: each(() => 1),
           failures: texts.flatMap((text, index) =>
             text in failures ? [{ index, message: `no ${index}`, ...failures[text] }] : [],
           ),
@@ -98,11 +99,12 @@ export function chunkOf(texts: readonly string[], places: readonly number[], fai
     index,
     embedding: {
       model: 'm',
-      embeddingBase64: base64Of(texts[index]!),
+      vector: base64Of(texts[index]!),
       tokens: 1,
       cost: 0.5,
       cached: false,
       truncated: false,
+      chunks: 1,
     },
   }));
   return { data: { stream: { embeddings, failures } } };

@@ -85,7 +85,8 @@ describe('what is tried again', () => {
       message: expect.stringContaining('No server listens at http://embedql.test/graphql'),
       cause: { cause: { code: 'ECONNREFUSED' } },
     });
-    expect(short.ms).toBeLessThan(12_000);
+    // Looked at once a second, after waits that chance prolongs.
+    expect(short.ms).toBeLessThan(13_000);
     expect(asked.length).toBeGreaterThan(3);
     const long = await virtually(createClient(url, { fetch, timeoutMs: 50_000 }).embed('a'));
     expect(long.ms).toBeGreaterThan(40_000);

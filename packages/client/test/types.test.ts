@@ -15,7 +15,7 @@ const tsc = join(dirname(typescript), 'bin/tsc');
 let folder: string;
 
 const plain = `import {
-  type AbortSignalLike, type Client, cosine, createClient, decodeBase64, EmbedError, EmbedManyError,
+  type AbortSignalLike, type Client, cosine, createClient, decodeBase64, EmbedError, EmbedManyError, hamming,
 } from '@embedql/client';
 
 const client: Client = createClient('http://127.0.0.1:4000/graphql', { apiKey: undefined, timeoutMs: 1_000 });
@@ -24,7 +24,11 @@ export async function use(signal: AbortSignalLike): Promise<number> {
   const { results, costUsd } = await client.embedMany(['a'], { onProgress: ({ done }) => void done });
   for (const result of results) if (!(result instanceof EmbedError)) cosine(result.vector, vector);
   for await (const { index, result } of client.embedStream(['a'])) if (result instanceof EmbedManyError) return index;
-  return costUsd + decodeBase64('').length;
+  const int8: Int8Array = (await client.embedQuery('cat', { form: 'int8', longText: 'average' })).vector;
+  const [bits] = await client.embedVectors(['cat'], { form: 'binary' });
+  const chunks = await client.embedChunks('cat', { maxTokens: 100, form: 'int8' });
+  const first: Int8Array | undefined = chunks[0]?.embedding.vector;
+  return costUsd + decodeBase64('').length + hamming(bits ?? [], bits ?? []) + cosine(int8, first ?? int8);
 }
 `;
 const withRuntime = `import { createClient } from '@embedql/client';
