@@ -1,32 +1,36 @@
-/** The key that was typed in, for this tab alone. */
-export function rememberKey(key) {
-  sessionStorage.setItem('embedql-key', key);
-}
+const slot = 'embedql-key';
 
-function headers(accept) {
-  const key = sessionStorage.getItem('embedql-key');
-  return {
-    'content-type': 'application/json',
-    accept,
-    ...(key ? { authorization: `Bearer ${key}` } : {}),
-  };
+/** The key that was typed in, for this tab alone. */
+export const key = {
+  get: () => sessionStorage.getItem(slot),
+  set: (value) => sessionStorage.setItem(slot, value),
+  forget: () => sessionStorage.removeItem(slot),
+};
+
+export function authorization() {
+  return key.get() ? { authorization: `Bearer ${key.get()}` } : {};
 }
 
 /** Beside the folder that this file is in, whatever prefix all of it is under. */
 export const endpoint = new URL('../graphql', import.meta.url).href;
 
-export class KeyRequired extends Error {}
+export class KeyRequired extends Error {
+  constructor() {
+    super('This server requires an API key.');
+  }
+}
 
 async function post(query, variables, accept, signal) {
   const body = JSON.stringify({ query, variables });
-  const response = await fetch(endpoint, { method: 'POST', headers: headers(accept), body, signal });
+  const headers = { 'content-type': 'application/json', accept, ...authorization() };
+  const response = await fetch(endpoint, { method: 'POST', headers, body, signal });
   if (response.status === 401) throw new KeyRequired();
   return response;
 }
 
 /** Runs an operation. Resolves with the whole answer and what it came to. */
-export async function graphql(query, variables) {
-  const response = await post(query, variables, 'application/json');
+export async function graphql(query, variables, signal) {
+  const response = await post(query, variables, 'application/json', signal);
   return { ...(await response.json()), figures: response.headers.get('x-embedql-figures') };
 }
 

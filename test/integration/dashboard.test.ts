@@ -1,7 +1,11 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chromiumPath, launchBrowser } from '../support/browser.ts';
+import { accessibilityFaults, chromiumPath, launchBrowser, press } from '../support/browser.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { freePort } from '../support/redis-server.ts';
 
 const screenshots = process.env['SCREENSHOTS'];
 
@@ -54,24 +58,37 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     expect(await figure(page, 'coalescing')).toBe(10);
     expect(await page.locator('#hit-rate').textContent()).toBe('50.0 %');
 
-    await page.getByRole('button', { name: 'Embed them' }).click();
+    await press(page, page.getByRole('button', { name: 'Embed them' }));
     await page.locator('#try-result').waitFor();
     expect(await page.locator('#try-status').textContent()).toMatch(
-      /^5 texts, 1 provider call, 0 from the cache/,
+      /^6 texts, 1 provider call, 0 from the cache/,
     );
+    const rank = async (n: number) => (await page.locator('#ranking tbody tr').nth(n).textContent())!;
+    expect(await rank(0)).toMatch(/kitten|cat/);
+    expect(await rank(4)).toMatch(/Shares|bank/);
     const cells = await page.locator('#heat-map tbody tr').first().locator('td').allTextContents();
     const [self, kitten, , stocks] = cells.map(Number);
     expect(self).toBe(1);
     expect(kitten! - stocks!).toBeGreaterThan(0.2);
-    expect(await page.locator('#try-query').textContent()).toContain('embed(text: $t4, model: $model)');
+    expect(await page.locator('#vectors-caption').textContent()).toBe(
+      '6 vectors of 384 numbers: 1536 bytes each as float32, 384 as int8, 48 as bits',
+    );
     const link = new URL((await page.locator('#try-link').getAttribute('href'))!, server.url);
+    expect(await page.locator('#try-query').textContent()).toBe(link.searchParams.get('query'));
     const answer = await server.graphql(
       link.searchParams.get('query')!,
       JSON.parse(link.searchParams.get('variables')!),
     );
     expect(answer.errors).toBeUndefined();
 
-    await page.getByRole('button', { name: 'Reset figures' }).click();
+    // It asks first; who keeps the figures keeps them.
+    await press(page, page.getByRole('button', { name: 'Reset figures' }));
+    await press(page, page.getByRole('button', { name: 'Keep them' }));
+    await page.locator('#reset-dialog').waitFor({ state: 'hidden' });
+    await page.waitForTimeout(1_500);
+    expect(await page.locator('#embeddings-detail').textContent()).toBe('36 computed');
+    await press(page, page.getByRole('button', { name: 'Reset figures' }));
+    await press(page, page.getByRole('button', { name: 'Reset', exact: true }));
     await expect
       .poll(() => page.locator('#embeddings-detail').textContent(), { timeout: 20_000 })
       .toBe('0 computed');
@@ -79,30 +96,104 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await page.close();
   });
 
+  test('takes one text, none, and failing ones, and never shows a negative zero', async () => {
+    const page = await browser.newPage();
+    await open(page);
+    const embed = async (texts: string, query: string) => {
+      await page.getByLabel('Documents, one a line').fill(texts);
+      await page.getByLabel(/^Query/).fill(query);
+      await press(page, page.getByRole('button', { name: 'Embed them' }));
+      await page.locator('#run:not([disabled])').waitFor();
+    };
+    await embed('A cat.', '');
+    await page.locator('#vectors').waitFor();
+    expect(await page.locator('#vectors tbody tr').count()).toBe(1);
+    for (const part of ['#ranking', '#heat-map']) expect(await page.locator(part).isVisible()).toBe(false);
+    await embed('  \n ', 'What?');
+    expect(await page.locator('#try-status').textContent()).toBe('Type at least one document.');
+    expect(await page.locator('#try-result').isVisible()).toBe(false);
+    // A long list has a link all the same, which a server takes.
+    await embed(Array.from({ length: 400 }, (_, i) => `text number ${i} of a long list`).join('\n'), 'What?');
+    await page.locator('#ranking').waitFor();
+    const address = (await page.locator('#try-link').getAttribute('href'))!;
+    expect((await fetch(address, { headers: { accept: 'text/html' } })).status).toBe(200);
+    expect(await page.locator('#try-result').textContent()).not.toMatch(/-0\.0+(?!\d)/);
+    await page.close();
+  });
+
+  test('says what is wrong, and what to do', async () => {
+    const url = `redis://127.0.0.1:${await freePort()}`;
+    const [degraded, page] = await Promise.all([startEmbedQL({ REDIS_URL: url }), browser.newPage()]);
+    await page.goto(degraded.url);
+    await page.getByText('degraded', { exact: true }).waitFor();
+    await expect
+      .poll(() => page.locator('#problems').textContent())
+      .toMatch(/Redis is unreachable \(ECONNREFUSED\).*Check/);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.close();
+    await degraded.stop();
+  });
+
   test('can be used by keyboard, and names its controls', async () => {
     const page = await browser.newPage();
     await open(page);
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the figures');
-    for (const name of ['Texts, one a line', 'Model'])
+    for (const name of ['Documents, one a line', 'Query, to rank them by (may be left empty)', 'Model'])
       expect(await page.getByLabel(name, { exact: true }).count()).toBe(1);
-    await page.getByLabel('Texts, one a line').focus();
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Tab');
+    await page.getByText('OK', { exact: true }).waitFor();
+    await page.getByLabel('Documents, one a line').focus();
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.locator('#try-result').waitFor();
+    await page.getByRole('button', { name: 'Reset figures' }).focus();
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Keep them');
+    await page.keyboard.press('Escape');
+    expect(await page.locator('#reset-dialog').isVisible()).toBe(false);
     await page.close();
   });
 
-  test('asks for a key where one is required, and works with it', async () => {
+  test('without a key says how to enter one and shows nothing else; refuses a wrong one; GraphiQL takes it from here', async () => {
     const guarded = await startEmbedQL({ EMBEDQL_API_KEYS: 'open-sesame' });
     const page = await browser.newPage();
     await page.goto(guarded.url);
+    await page.getByRole('heading', { name: 'This server requires an API key' }).waitFor();
+    expect(await page.locator('main').isVisible()).toBe(false);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByLabel('API key').fill('guessed');
+    await page.keyboard.press('Enter');
+    await page.getByText("That key is none of this server's.").waitFor();
     await page.getByLabel('API key').fill('open-sesame');
     await page.keyboard.press('Enter');
     await page.getByText('OK', { exact: true }).waitFor();
+    expect(await page.locator('main').isVisible()).toBe(true);
+    await press(page, page.getByRole('link', { name: 'Prometheus' }));
+    await page.getByText('embedql_operations_total').first().waitFor();
+    await page.goto(`${guarded.url}/graphql?query=${encodeURIComponent('{ health { status } }')}`);
+    await page.locator('.graphiql-editor .view-lines').first().getByText('health').first().waitFor();
+    await press(page, page.getByRole('button', { name: /^Execute query/ }));
+    await expect.poll(() => page.locator('.result-window').textContent()).toContain('OK');
+    await page.goto(guarded.url);
+    await press(page, page.getByRole('button', { name: 'Forget the key' }));
+    await page.getByRole('heading', { name: 'This server requires an API key' }).waitFor();
     await page.close();
     await guarded.stop();
+  });
+
+  test('shows jobs and how far they are', async () => {
+    const cacheDir = await mkdtemp(path.join(tmpdir(), 'embedql-dashboard-'));
+    const [working, page] = await Promise.all([
+      startEmbedQL({ EMBEDQL_CACHE_DIR: cacheDir }),
+      browser.newPage(),
+    ]);
+    await working.graphql('mutation { createEmbeddingJob(input: { texts: ["one", "two"] }) { id } }');
+    await page.goto(working.url);
+    await expect
+      .poll(() => page.locator('#jobs tbody').textContent(), { timeout: 20_000 })
+      .toContain('2 of 2done');
+    await page.close();
+    await working.stop();
   });
 
   test.each([
@@ -120,7 +211,25 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
     if (screenshots)
       await page.screenshot({ path: `${screenshots}/dashboard-${colorScheme}-${width}.png`, fullPage: true });
+    expect(await accessibilityFaults(page)).toEqual([]);
     expect(wrong).toEqual([]);
+    await page.close();
+  });
+
+  test('nothing moves while it is drawn', async () => {
+    const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } });
+    await page.addInitScript(() => {
+      const shifts: number[] = [];
+      Object.assign(globalThis, { shifts });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) shifts.push((entry as unknown as { value: number }).value);
+      }).observe({ type: 'layout-shift', buffered: true });
+    });
+    await open(page);
+    await page.getByText('OK', { exact: true }).waitFor();
+    await page.waitForTimeout(3_000);
+    const shifts = (await page.evaluate('shifts')) as number[];
+    expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.02);
     await page.close();
   });
 });

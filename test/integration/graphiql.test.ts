@@ -1,19 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exampleOperations } from '../../src/doors/pages/example-operations.ts';
-import { chromiumPath, launchBrowser } from '../support/browser.ts';
+import { accessibilityFaults, chromiumPath, launchBrowser, press } from '../support/browser.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
-
-/** As a hand does it: it goes there, and holds the button for a moment. */
-async function press(page: Page, target: Locator): Promise<void> {
-  const { x, y, width, height } = (await target.boundingBox())!;
-  await page.mouse.move(x + width / 2, y + height / 2);
-  await page.mouse.down();
-  await page.waitForTimeout(80);
-  await page.mouse.up();
-}
 
 describe.skipIf(chromiumPath === undefined)('GraphiQL in a browser', () => {
   let server: TestServer;
@@ -88,6 +79,9 @@ describe.skipIf(chromiumPath === undefined)('GraphiQL in a browser', () => {
     await page.locator('.graphiql-editor .view-lines').first().getByText('embed').first().waitFor();
     await press(page, page.getByRole('button', { name: 'Copy as curl' }));
     await page.getByText('Copied: paste it into a terminal.').waitFor();
+    // What is ours on the page.
+    for (const part of ['#copy-as-curl', '#copied'])
+      expect(await accessibilityFaults(page, part)).toEqual([]);
     const command = (await page.evaluate('navigator.clipboard.readText()')) as string;
     const { stdout } = await promisify(execFile)('sh', ['-c', `${command} --silent`]);
     expect(JSON.parse(stdout)).toEqual({ data: { it: { tokens: 12, cached: false } } });

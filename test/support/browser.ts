@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { type Browser, chromium } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 
 /** Where Debian's Chromium is; undefined where there is none. */
 export const chromiumPath = findChromium();
@@ -21,4 +23,37 @@ export function launchBrowser(): Promise<Browser> {
     executablePath: chromiumPath!,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
   });
+}
+
+/** As a hand does it: it goes there, and holds the button for a moment. */
+export async function press(page: Page, target: Locator): Promise<void> {
+  await target.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await target.boundingBox())!;
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  await page.waitForTimeout(80);
+  await page.mouse.up();
+}
+
+interface AxeResults {
+  violations: Array<{
+    id: string;
+    impact: string | null;
+    nodes: Array<{ target: string[]; failureSummary?: string }>;
+  }>;
+}
+
+/** What axe finds that keeps somebody out: serious and critical. @param within a selector; default: the whole page */
+export async function accessibilityFaults(page: Page, within?: string): Promise<string[]> {
+  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  // By the debugger, so that the page's policy need not allow it.
+  await page.evaluate(axe);
+  const { violations } = (await page.evaluate(
+    `axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, { resultTypes: ['violations'] })`,
+  )) as AxeResults;
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+    );
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Route } from '../../http/route.ts';
 
@@ -21,9 +21,9 @@ const types: Record<string, string> = {
 export function dashboardRoutes(): Route[] {
   return [
     page('/', new URL('index.html', folder)),
-    ...['dashboard.css', 'dashboard.js', 'api.js', 'charts.js', 'try-it.js', 'icon.svg'].map((file) =>
-      page(`/dashboard/${file}`, new URL(file, folder)),
-    ),
+    ...readdirSync(folder)
+      .filter((file) => file !== 'index.html')
+      .map((file) => page(`/dashboard/${file}`, new URL(file, folder))),
     page('/dashboard/uplot.js', uplot),
     page('/dashboard/uplot.css', uplot.replace('uPlot.iife.min.js', 'uPlot.min.css')),
   ];

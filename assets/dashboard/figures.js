@@ -1,0 +1,49 @@
+import { byId, show } from './elements.js';
+import { compact, count, decimal, milliseconds, moment, percent, plural, usd } from './format.js';
+
+/** What the cards show, of `Metrics`. */
+export const figureFields = `
+  since operations failedOperations errors { code count } averageOperationMs
+  totalEmbeddingsGenerated cacheHits diskHits redisHits cacheMisses cacheHitRate
+  totalCostUsd costSavedUsd totalTokens providerCalls averageProviderCallMs averageBatchSize coalescedTexts queueDepth
+`;
+
+/** @param before the figures of `seconds` ago; undefined where there are none that belong to these */
+export function showFigures(now, before, seconds) {
+  const perSecond = (name) => (before ? (now[name] - before[name]) / seconds : 0);
+  const answered = now.cacheHits + now.totalEmbeddingsGenerated;
+  byId('since').dateTime = now.since;
+  show('since', moment.format(new Date(now.since)));
+  show('coalescing', now.providerCalls ? decimal(now.totalEmbeddingsGenerated / now.providerCalls, 1) : '–');
+  show('coalescing-detail', `${plural(now.coalescedTexts, 'text')} shared one`);
+  show('calls-saved', compact(Math.max(0, answered - now.providerCalls)));
+  show('calls-saved-detail', `${plural(answered, 'text')}, ${plural(now.providerCalls, 'call')}`);
+  show('hit-rate', percent(now.cacheHitRate));
+  const tiers = {
+    memory: now.cacheHits - now.redisHits - now.diskHits,
+    disk: now.diskHits,
+    Redis: now.redisHits,
+  };
+  const places = Object.entries(tiers).filter(([tier, hits]) => hits > 0 || tier === 'memory');
+  show('hit-rate-detail', places.map(([tier, hits]) => `${compact(hits)} ${tier}`).join(', '));
+  show('cost', usd(now.totalCostUsd));
+  show('cost-detail', `${compact(now.totalTokens)} tokens`);
+  show('saved', usd(now.costSavedUsd));
+  show('saved-detail', plural(now.cacheHits, 'hit'));
+  show('requests', decimal(perSecond('operations'), 0));
+  show('requests-detail', `${count(now.operations)} in all`);
+  show('embeddings', decimal(perSecond('cacheHits') + perSecond('totalEmbeddingsGenerated'), 0));
+  show('embeddings-detail', `${count(now.totalEmbeddingsGenerated)} computed`);
+  show('latency', milliseconds(now.averageOperationMs));
+  show('latency-detail', `provider call ${milliseconds(now.averageProviderCallMs)}`);
+  show('queue', count(now.queueDepth));
+  show('queue-detail', `${decimal(now.averageBatchSize, 1)} texts in a call`);
+  showErrors(now);
+}
+
+function showErrors({ operations, failedOperations, errors }) {
+  const [worst] = errors;
+  show('errors', percent(operations === 0 ? 0 : failedOperations / operations));
+  show('errors-detail', worst ? `${compact(worst.count)} ${worst.code}` : 'none');
+  byId('errors-card').classList.toggle('red', operations > 0 && failedOperations / operations > 0.05);
+}

@@ -1,0 +1,45 @@
+import { authorization, key } from './api.js';
+import { byId, show } from './elements.js';
+
+/** Shows the form for a key, and nothing that would be empty without one. Resolves once one was entered. */
+export function askForKey() {
+  const wasWrong = key.get() !== null;
+  key.forget();
+  lock(true);
+  show('key-problem', wasWrong ? "That key is none of this server's." : '');
+  byId('key').focus();
+  return new Promise((resolve) => byId('key-form').addEventListener('submit', resolve, { once: true }));
+}
+
+/** What a key opens is there. */
+export function unlock() {
+  lock(false);
+  byId('forget-key').hidden = key.get() === null;
+}
+
+function lock(isLocked) {
+  byId('key-gate').hidden = !isLocked;
+  byId('main').hidden = isLocked;
+  byId('prometheus').hidden = isLocked;
+  if (isLocked) byId('forget-key').hidden = true;
+}
+
+export function startKeyGate() {
+  byId('key-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    key.set(byId('key').value.trim());
+    byId('key').value = '';
+    show('key-problem', '');
+  });
+  byId('forget-key').addEventListener('click', () => {
+    key.forget();
+    location.reload();
+  });
+  // A link cannot send a key.
+  byId('prometheus').addEventListener('click', async (event) => {
+    if (key.get() === null) return;
+    event.preventDefault();
+    const response = await fetch(event.currentTarget.href, { headers: authorization() });
+    location.assign(URL.createObjectURL(new Blob([await response.text()], { type: 'text/plain' })));
+  });
+}

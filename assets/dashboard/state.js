@@ -1,0 +1,53 @@
+import { graphql } from './api.js';
+import { byId, fillRows, make, show } from './elements.js';
+import { offerModels } from './try-it.js';
+
+const query = `{
+  health { status problems version cacheBackend cachingEnabled }
+  models { name provider dimension costPer1kTokens available loaded unavailableReason isDefault }
+}`;
+
+export function setStatus(text, kind) {
+  show('status', text);
+  byId('status').className = `pill ${kind}`;
+}
+
+/** What changes seldom: the version, what is wrong, models and cache. */
+export async function showState() {
+  const { data } = await graphql(query);
+  const { health, models } = data;
+  const isWell = health.status === 'OK';
+  show('version', health.version);
+  setStatus(isWell ? 'OK' : 'degraded', isWell ? 'good' : 'bad');
+  showProblems(health.problems);
+  const behind = health.cacheBackend === 'redis' ? 'memory, then Redis' : 'memory';
+  show('cache-state', `Cache: ${health.cachingEnabled ? behind : 'off'}.`);
+  offerModels(models);
+  fillRows(
+    byId('models'),
+    models.map((model) => [
+      model.isDefault ? `${model.name} (default)` : model.name,
+      model.provider,
+      String(model.dimension),
+      priceOf(model),
+      stateOf(model),
+    ]),
+  );
+}
+
+function showProblems(problems) {
+  byId('attention').hidden = problems.length === 0;
+  const shown = [...byId('problems').children].map((item) => item.textContent);
+  if (shown.join('\n') === problems.join('\n')) return;
+  byId('problems').replaceChildren(...problems.map((problem) => make('li', {}, problem)));
+}
+
+function priceOf({ costPer1kTokens }) {
+  if (costPer1kTokens === null) return 'not known';
+  return costPer1kTokens === 0 ? 'free' : String(costPer1kTokens);
+}
+
+function stateOf({ available, loaded, unavailableReason }) {
+  if (!available) return unavailableReason;
+  return loaded ? 'ready' : 'loaded by its first text';
+}
