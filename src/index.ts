@@ -75,3 +75,4 @@ export type {
   ProviderModel,
   ProviderSpec,
 } from './providers/provider.ts';
+export type { CutText, TokenCounter } from './providers/tokens/counter.ts';

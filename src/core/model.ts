@@ -43,6 +43,8 @@ export interface ModelSpec {
   readonly refusesLongTexts?: boolean | undefined;
   readonly queryPrefix?: string | undefined;
   readonly documentPrefix?: string | undefined;
+  /** What its tokens are counted and cut with: a file, or a name of the hub. Default: as its provider does. */
+  readonly tokenizer?: string | undefined;
   /** Other names that clients may use for it. */
   readonly aliases?: readonly string[] | undefined;
   /** What its provider needs to know besides, such as an address; nobody but the provider looks inside. */

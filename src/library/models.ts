@@ -51,6 +51,11 @@ export interface ModelOptions {
   queryPrefix?: string | undefined;
   /** Put in front of what `embed` and `embedMany` are given. */
   documentPrefix?: string | undefined;
+  /**
+   * What tokens are counted and cut with, for models that are not computed on this machine: a path to a `tokenizer.json`, or
+   * a name of the Hugging Face hub. @default OpenAI's encoding for OpenAI's API, else bytes
+   */
+  tokenizer?: string | undefined;
 }
 
 /** Their names. */
@@ -63,6 +68,7 @@ export const modelOptions: readonly string[] = [
   'supportsDimensions',
   'queryPrefix',
   'documentPrefix',
+  'tokenizer',
 ];
 
 /** What a model of OpenAI may be given. */

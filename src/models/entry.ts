@@ -3,6 +3,7 @@ import type { ModelSpec } from '../core/model.ts';
 import { meant } from '../core/nearest.ts';
 import { OptionError, readOptions } from '../providers/options.ts';
 import type { KnownModel, Provider } from '../providers/provider.ts';
+import { isTokenizer } from '../providers/tokens/tokenizer-files.ts';
 
 /** What every provider's models have in common. */
 const common = {
@@ -26,6 +27,14 @@ const common = {
   matryoshka: z.array(z.int().positive()).min(1).max(100).optional(),
   queryPrefix: z.string().optional(),
   documentPrefix: z.string().optional(),
+  tokenizer: z
+    .string()
+    .max(1_000)
+    .refine(
+      isTokenizer,
+      'must be a file such as "./tokenizer.json" that is there, or a name of the hub such as "owner/name"',
+    )
+    .optional(),
 };
 const commonSchema = z.object(common);
 const ownOptions = z.record(z.string(), z.unknown()).default({});
@@ -70,6 +79,11 @@ export function readEntry(
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
     throw new EntryError([...path, 'provider'], `must be one of ${names.join(', ')}${hint}`);
   }
+  if (given.tokenizer !== undefined && provider.onThisMachine)
+    throw new EntryError(
+      [...path, 'tokenizer'],
+      `is for models of other providers: those of ${provider.name} have their own`,
+    );
   const beside = Object.fromEntries(Object.entries(flat).filter(([name]) => !commonMembers.includes(name)));
   const readers = provider.options ?? {};
   const own = Object.keys(readers);

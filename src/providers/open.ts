@@ -4,8 +4,11 @@ import type { EmbeddingModel, ModelSpec } from '../core/model.ts';
 import { checkedModel } from './dependable/checked-model.ts';
 import { countedModel } from './dependable/counted-model.ts';
 import { type ReliabilityOptions, ReliableModel } from './dependable/reliable-model.ts';
+import { hubOptions } from './hub.ts';
 import { readOptions } from './options.ts';
 import type { Provider, ProviderContext, ProviderModel } from './provider.ts';
+import { fitTexts, type TokenCounter } from './tokens/counter.ts';
+import { TokenizerCounter } from './tokens/tokenizer.ts';
 
 export interface OpenModelsOptions extends ProviderContext {
   providers: readonly Provider[];
@@ -45,13 +48,39 @@ export function openModel(
         cause,
       },
     );
+  const hub = hubOptions(env);
+  const counter =
+    spec.tokenizer === undefined
+      ? undefined
+      : new TokenizerCounter({ spec, source: spec.tokenizer, modelsDir, hub, log, progress });
   let model: ProviderModel;
   try {
-    model = provider.open({ ...spec, options }, { env, modelsDir, log, progress });
+    model = provider.open({ ...spec, options }, { env, modelsDir, log, progress, counter });
   } catch (error) {
     throw error instanceof EmbedQLError ? error : cannot(String(error), error);
   }
   const missing = methods.find((method) => typeof model?.[method] !== 'function');
   if (missing !== undefined) throw cannot(`what it gives has no method "${missing}"`);
-  return model;
+  return counter ? withCounter(model, counter) : model;
+}
+
+/** Counts and cuts with the entry's tokenizer, whatever the provider does. */
+function withCounter(model: ProviderModel, counter: TokenCounter): ProviderModel {
+  return {
+    spec: model.spec,
+    remote: model.remote,
+    distinguishesKinds: model.distinguishesKinds,
+    addedTokens: model.addedTokens,
+    maxConcurrency: model.maxConcurrency,
+    status: () => model.status(),
+    ...(model.inspect ? { inspect: () => model.inspect!() } : {}),
+    ...(model.pull ? { pull: () => model.pull!() } : {}),
+    identity: () => model.identity(),
+    fit: (texts) => fitTexts(texts, model.spec, counter),
+    countTokens: (texts, atMost) => counter.count(texts, atMost),
+    embed: (texts, signal, call) => model.embed(texts, signal, call),
+    async close() {
+      await Promise.all([model.close(), counter.close?.()]);
+    },
+  };
 }

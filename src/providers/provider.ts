@@ -1,6 +1,7 @@
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus, TextKind } from '../core/model.ts';
 import type { Environment, Log, Progress } from '../core/surroundings.ts';
 import type { OptionReaders } from './options.ts';
+import type { TokenCounter } from './tokens/counter.ts';
 
 /**
  * What every provider may need to open a model.
@@ -19,6 +20,11 @@ export interface ProviderContext {
   readonly modelsDir: string;
   readonly log: Log;
   readonly progress: Progress;
+  /**
+   * How the model's tokens are counted, where its entry has a `tokenizer`: `fit` and `countTokens` are asked of it and not of
+   * the model, which may need it to share a call's tokens out. Undefined where it has none.
+   */
+  readonly counter?: TokenCounter | undefined;
 }
 
 /** What a call is about. */
@@ -158,6 +164,8 @@ export interface Provider<Options = unknown> {
   takesBatches?(options: Options): boolean;
   /** Other names under which clients may know a model. */
   aliases?(name: string): readonly string[];
+  /** Whether it computes on this machine, with weights that have their own tokenizer. Default: false. */
+  readonly onThisMachine?: boolean;
   /** Opens a model without asking anything of the network or the disk; that waits for the first use. */
   open(spec: ProviderSpec<Options>, context: ProviderContext): ProviderModel;
 }

@@ -55,6 +55,8 @@ export interface VendorService {
   refused: string[];
   /** A text with this in it is refused. */
   poison: string;
+  /** Its own count of a text's tokens. */
+  count: (text: string) => number;
   /** Answers the next calls in its own way; true ends them. */
   misbehave: ((response: ServerResponse) => boolean) | undefined;
   billed(): number;
@@ -307,7 +309,7 @@ export async function startVendor(name: VendorName): Promise<VendorService> {
         return fail(400, `I do not like: ${asked.texts.join(' ')}`);
       const { limits, texts } = asked;
       if (texts.length < 1 || texts.length > limits.texts) throw new Refusal(400, `${texts.length} texts`);
-      const counts = texts.map(api.count);
+      const counts = texts.map((text) => service.count(text));
       const tokens = counts.reduce((sum, count) => sum + count, 0);
       if (Math.max(...counts) > limits.text)
         throw new Refusal(400, `a text of ${Math.max(...counts)} tokens`);
@@ -329,6 +331,7 @@ export async function startVendor(name: VendorName): Promise<VendorService> {
     calls: [],
     refused: [],
     poison: '☠',
+    count: api.count,
     misbehave: undefined,
     billed: () => service.calls.reduce((sum, { tokens }) => sum + tokens, 0),
     close() {

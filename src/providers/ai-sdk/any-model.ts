@@ -25,7 +25,7 @@ export async function aiSdkProvider(
     name: 'ai-sdk',
     defaults: { maxInputTokens: 8_191, maxBatchSize: limited ? most : usualTexts },
     known: () => ({ mostTexts: limited ? most : mostTexts }),
-    open: (spec, { log }) =>
+    open: (spec, { log, counter = bytesCounter }) =>
       new AiSdkModel({
         spec,
         log,
@@ -33,7 +33,7 @@ export async function aiSdkProvider(
         callOptions: (kind) => (kind === 'query' ? queryOptions : documentOptions),
         distinguishesKinds: JSON.stringify(queryOptions) !== JSON.stringify(documentOptions),
         parallel,
-        counter: bytesCounter,
+        counter,
         key: 'the key that its model was made with',
       }),
   };

@@ -121,14 +121,14 @@ function known<Options extends VendorOptions>(
 function openVendorModel<Options extends VendorOptions>(
   vendor: Vendor<Options>,
   spec: ProviderSpec<Options>,
-  { env, log }: ProviderContext,
+  { env, log, counter: given }: ProviderContext,
 ): ProviderModel {
   const { options } = spec;
   const id = spec.id ?? spec.name;
   const key = options.apiKeyEnv ?? vendor.keyVariable;
   const read = vendor.settings(options, env, env[key]?.trim() || undefined);
   const { sizes } = known(vendor, Object.hasOwn(vendor.models, id) ? id : spec.name, options);
-  const counter = vendor.counter ?? bytesCounter;
+  const counter = given ?? vendor.counter ?? bytesCounter;
   return new AiSdkModel({
     spec,
     log,

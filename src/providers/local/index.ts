@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Environment } from '../../core/surroundings.ts';
+import { hubOptions } from '../hub.ts';
 import type { Provider } from '../provider.ts';
 import { LocalModel } from './local-model.ts';
 import type { LocalOptions } from './options.ts';
 import { knownDtypes } from './weights/folder.ts';
-import { hubOptions, hubSource } from './weights/hub.ts';
+import { hubSource } from './weights/hub.ts';
 import type { WeightsSource } from './weights/source.ts';
 
 /** Where weights that are not on this machine come from, in the order in which they are asked. */
@@ -15,6 +16,7 @@ export function localSources(env: Environment): WeightsSource[] {
 /** sentence-transformers models on ONNX Runtime, in this process. */
 export const local: Provider<LocalOptions> = {
   name: 'local',
+  onThisMachine: true,
   defaults: { maxBatchSize: 32, maxInputTokens: 512, costPer1kTokens: 0 },
   options: {
     dtype: z.enum(knownDtypes).optional(),

@@ -2,8 +2,8 @@ import OpenAI, { APIError } from 'openai';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel, ProviderSpec } from '../provider.ts';
-import { cl100kCounter, countEach, loadEncoding } from '../tokens/cl100k.ts';
-import { apportion, fitTexts } from '../tokens/counter.ts';
+import { cl100kCounter, loadEncoding } from '../tokens/cl100k.ts';
+import { apportion, fitTexts, type TokenCounter } from '../tokens/counter.ts';
 import { describeFailure } from './failures.ts';
 import { keyVariable, type OpenAIOptions, readEndpoint } from './options.ts';
 import { readResponse } from './response.ts';
@@ -13,6 +13,7 @@ export class OpenAIModel implements ProviderModel {
   readonly spec: ProviderSpec<OpenAIOptions>;
   readonly remote = true;
   readonly #context: ProviderContext;
+  readonly #counter: TokenCounter;
   /** The variable that holds the key; undefined where the server requires none. */
   readonly #keyVariable: string | undefined;
   readonly #client: OpenAI | undefined;
@@ -20,6 +21,7 @@ export class OpenAIModel implements ProviderModel {
   constructor(spec: ProviderSpec<OpenAIOptions>, context: ProviderContext) {
     this.spec = spec;
     this.#context = context;
+    this.#counter = context.counter ?? cl100kCounter;
     this.#keyVariable = keyVariable(spec.options);
     const key = this.#keyVariable === undefined ? 'none' : context.env[this.#keyVariable]?.trim();
     if (!key) return;
@@ -45,26 +47,26 @@ export class OpenAIModel implements ProviderModel {
   async identity(): Promise<string> {
     if (!this.#client) throw this.#missingKey();
     // Slow to load and needed soon. A failure is reported when it is needed.
-    loadEncoding().catch(() => {});
+    if (this.#counter === cl100kCounter) loadEncoding().catch(() => {});
     return this.spec.name;
   }
 
   fit(texts: readonly string[]): Promise<FittedText[]> {
-    return fitTexts(texts, this.spec, cl100kCounter);
+    return fitTexts(texts, this.spec, this.#counter);
   }
 
   countTokens(texts: readonly string[], atMost?: number): Promise<number[]> {
-    return countEach(texts, atMost);
+    return this.#counter.count(texts, atMost);
   }
 
   async embed(texts: readonly string[], signal: AbortSignal): Promise<EmbeddedText[]> {
     const [response, weights] = await Promise.all([
       this.#request(texts, signal),
       // Counted while the provider computes. One text alone is charged for all of the call.
-      texts.length > 1 ? countEach(texts) : undefined,
+      texts.length > 1 ? this.#counter.count(texts) : undefined,
     ]);
     const { vectors, tokens: total } = readResponse(response, texts.length, this.spec);
-    const counts = weights ?? (total === undefined ? await countEach(texts) : [total]);
+    const counts = weights ?? (total === undefined ? await this.#counter.count(texts) : [total]);
     const tokens = total === undefined ? counts : apportion(total, counts);
     const estimate = total === undefined ? { tokensEstimated: true } : undefined;
     return vectors.map((vector, i) => ({ vector, tokens: tokens[i]!, ...estimate }));
