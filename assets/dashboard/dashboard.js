@@ -4,6 +4,7 @@ import { figureFields, showFigures } from './figures.js';
 import { addLive, showLive, startHistory } from './history.js';
 import { showJobs } from './jobs.js';
 import { askForKey, startKeyGate, unlock } from './key-gate.js';
+import { showMoney, startMoney } from './money.js';
 import { setStatus, showState } from './state.js';
 import { startTryIt } from './try-it.js';
 
@@ -12,7 +13,7 @@ const intervalMs = 1_000;
 /** Follows the server for as long as it answers. Rejects with what ended it. */
 async function follow() {
   await showState();
-  await showJobs();
+  await Promise.all([showJobs(), showMoney()]);
   unlock();
   byId('main').classList.remove('waiting');
   let before;
@@ -28,7 +29,7 @@ async function follow() {
     if (past) addLive(now, past, intervalMs / 1_000);
     showLive();
     before = now;
-    if (++shown % 5 === 0) await Promise.all([showState(), showJobs()]);
+    if (++shown % 5 === 0) await Promise.all([showState(), showJobs(), showMoney()]);
   }
 }
 
@@ -60,5 +61,6 @@ for (const part of document.querySelectorAll('.scroll')) part.tabIndex = 0;
 
 startKeyGate();
 startHistory();
+startMoney();
 startTryIt();
 run();

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessibilityFaults, chromiumPath, launchBrowser, press } from '../support/browser.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { startProvider } from '../support/provider-server.ts';
 import { freePort } from '../support/redis-server.ts';
 
 const screenshots = process.env['SCREENSHOTS'];
@@ -179,6 +180,22 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await page.getByRole('heading', { name: 'This server requires an API key' }).waitFor();
     await page.close();
     await guarded.stop();
+  });
+
+  test('shows what was paid and saved, by model and by tag', async () => {
+    const provider = await startProvider();
+    const [paying, page] = await Promise.all([startEmbedQL({ ...provider.env }), browser.newPage()]);
+    for (let again = 0; again < 2; again++)
+      await paying.graphql('mutation { embed(text: "a cat") { cost } }');
+    await page.goto(paying.url);
+    const row = async () =>
+      (await page.locator('#money tbody tr').first().locator('td').allTextContents()).slice(1);
+    await expect.poll(row, { timeout: 20_000 }).toEqual(['$0.000000040', '$0.000000040', '2', '1']);
+    await page.getByLabel('by', { exact: true }).selectOption('tag');
+    await expect.poll(() => page.locator('#money tbody tr').first().textContent()).toContain('(none)');
+    await page.close();
+    await paying.stop();
+    await provider.close();
   });
 
   test('shows jobs and how far they are', async () => {
