@@ -19,6 +19,7 @@ import { Embedder } from './core/embedder.ts';
 import { describeError, toEmbedQLError } from './core/errors.ts';
 import type { CacheEvents } from './core/events.ts';
 import { fanOut } from './core/events.ts';
+import { History } from './core/history.ts';
 import type { Environment, Log, Progress } from './core/surroundings.ts';
 import { graphqlErrors } from './doors/graphql/coded-error.ts';
 import { createDoor } from './doors/graphql/door.ts';
@@ -100,8 +101,15 @@ export async function createApp({
   const providers = given ?? (await loadProviders(config.providers));
   const specs = modelSpecs(config, providers);
   const accounting = new Accounting(specs);
-  const prometheus = new PrometheusMetrics({ specs, queueDepths: () => embedder.queueDepths() });
-  const events = fanOut([accounting, prometheus]);
+  const history = new History(specs);
+  const ledger = new Ledger({ store: openBooks(config, log), log });
+  const prometheus = new PrometheusMetrics({
+    specs,
+    queueDepths: () => embedder.queueDepths(),
+    cacheDegraded: () => cache.degraded,
+    ledgerBehindMs: () => ledger.behindMs,
+  });
+  const events = fanOut([accounting, history, prometheus]);
   // Documents and budgets are asked of Redis, too, and a request waits for it no longer for that.
   const waitMs = cacheWaitMs - documentWaitMs - (config.keyLimits.size > 0 ? budgetWaitMs : 0);
   const { cache, ready, documents } = createCache(config, waitMs, prometheus, log);
@@ -132,7 +140,6 @@ export async function createApp({
   });
   const stateUrls = config.stateRedisUrls.length > 0 ? config.stateRedisUrls : config.redisUrls;
   const budgetRedis = config.keyLimits.size > 0 ? linkBudgets(stateUrls) : undefined;
-  const ledger = new Ledger({ store: openBooks(config, log), log });
   const budgets = new KeyBudgets({
     limits: config.keyLimits,
     redis: budgetRedis,
@@ -148,6 +155,7 @@ export async function createApp({
     embedder,
     cache,
     accounting,
+    history,
     version,
     encoded: new EncodedVectors(config.memoryCacheMb * 1_000_000),
     operations: new OperationLog({
@@ -156,6 +164,7 @@ export async function createApp({
       events: {
         operation(report) {
           accounting.operation(report);
+          history.operation(report);
           prometheus.operation(report);
         },
       },

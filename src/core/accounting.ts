@@ -1,5 +1,6 @@
 import type { ErrorCode } from './errors.ts';
 import type { EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
+import { LatencyHistogram, type Percentiles } from './latency.ts';
 import type { ModelSpec } from './model.ts';
 
 /** Figures of one model, or of all together. */
@@ -35,6 +36,8 @@ export interface Snapshot extends Figures {
   /** Operations that were answered as a whole, and the milliseconds that they took together. */
   timedOperations: number;
   operationMs: number;
+  /** Of operations that asked for texts and were answered as a whole. */
+  latency: Percentiles;
   /** Fields and entries that failed, by code, the most frequent first. */
   errors: Array<{ code: ErrorCode; count: number }>;
   byModel: ModelFigures[];
@@ -88,6 +91,7 @@ export class Accounting implements EmbedderEvents, OperationEvents {
   #tallies = new Map<string, Tally>();
   #operations = emptyOperations();
   #errors = new Map<ErrorCode, number>();
+  readonly #latency = new LatencyHistogram();
   readonly #prices: ReadonlyMap<string, ModelSpec>;
 
   constructor(specs: readonly ModelSpec[]) {
@@ -124,7 +128,7 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     tally.providerMs += call.seconds * 1000;
   }
 
-  operation({ type, outcome, ms, errors }: OperationReport): void {
+  operation({ type, outcome, ms, texts, errors }: OperationReport): void {
     const counts = this.#operations;
     counts.operations += 1;
     if (outcome === 'failed') counts.failedOperations += 1;
@@ -132,6 +136,7 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     if (type !== 'subscription') {
       counts.timedOperations += 1;
       counts.operationMs += ms;
+      if (texts > 0) this.#latency.add(ms);
     }
     for (const [code, count] of errors) this.#errors.set(code, (this.#errors.get(code) ?? 0) + count);
   }
@@ -149,6 +154,7 @@ export class Accounting implements EmbedderEvents, OperationEvents {
       ...total,
       since: this.#since,
       ...this.#operations,
+      latency: this.#latency.percentiles(),
       errors: [...this.#errors]
         .map(([code, count]) => ({ code, count }))
         .sort((a, b) => b.count - a.count || a.code.localeCompare(b.code)),
@@ -163,6 +169,7 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     this.#since = new Date();
     this.#operations = emptyOperations();
     this.#errors = new Map();
+    this.#latency.reset();
     return previous;
   }
 

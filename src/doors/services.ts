@@ -4,6 +4,7 @@ import type { Cache } from '../core/cache.ts';
 import type { Catalogue } from '../core/catalogue.ts';
 import type { Embedder } from '../core/embedder.ts';
 import type { NameOption } from '../core/errors.ts';
+import type { History } from '../core/history.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { EncodedVectors } from '../wire/vector-text.ts';
@@ -29,6 +30,8 @@ export interface Services {
   readonly embedder: Embedder;
   readonly cache: Cache;
   readonly accounting: Accounting;
+  /** What happened in each minute of the last day. */
+  readonly history: History;
   readonly version: string;
   readonly admission: Admission;
   readonly jobs: Jobs;

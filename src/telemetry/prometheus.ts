@@ -9,16 +9,22 @@ import type {
   ProviderCall,
 } from '../core/events.ts';
 import type { ModelSpec } from '../core/model.ts';
+import { PlainHistogram } from './plain-histogram.ts';
 import { TalliedCounter } from './tallied-counter.ts';
 
 export interface PrometheusOptions {
   specs: readonly ModelSpec[];
   /** Read at every scrape. */
   queueDepths(): Array<{ model: string; texts: number }>;
+  /** Whether a tier of the cache that should be there is away. */
+  cacheDegraded(): boolean;
+  /** Milliseconds that figures of the ledger have been waiting for a store that does not take them. */
+  ledgerBehindMs(): number;
 }
 
 /** Texts in a call: up to the 2,048 that OpenAI takes. */
 const batchSizes = [1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1_024, 2_048];
+const operationSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** What the core and the cache do, as Prometheus reads it. Nothing here ever goes back. */
@@ -40,8 +46,13 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
   readonly #keyCost: Counter<'key'>;
   readonly #keyRefusals: Counter<'key' | 'code'>;
   readonly #webSockets: Gauge;
+  readonly #operationSeconds = new PlainHistogram(
+    'embedql_operation_duration_seconds',
+    'Time that operations which asked for texts took, without subscriptions.',
+    operationSeconds,
+  );
 
-  constructor({ specs, queueDepths }: PrometheusOptions) {
+  constructor({ specs, queueDepths, cacheDegraded, ledgerBehindMs }: PrometheusOptions) {
     const registers = [this.#registry];
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
     this.#embeddings = new TalliedCounter({
@@ -139,6 +150,22 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
         for (const { model, texts } of queueDepths()) this.set({ model }, texts);
       },
     });
+    new Gauge({
+      name: 'embedql_cache_degraded',
+      help: '1 while the disk or Redis is configured as a cache and cannot be used, else 0.',
+      registers,
+      collect() {
+        this.set(cacheDegraded() ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'embedql_ledger_behind_seconds',
+      help: 'How long figures of the ledger have been waiting because Redis or the disk does not take them; a crash would lose them.',
+      registers,
+      collect() {
+        this.set(ledgerBehindMs() / 1_000);
+      },
+    });
     this.#webSockets = new Gauge({
       name: 'embedql_websocket_connections',
       help: 'WebSockets that are open.',
@@ -151,7 +178,8 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
 
   /** The page that Prometheus scrapes. */
   async text(): Promise<string> {
-    return `${await this.#registry.metrics()}\n${await ofProcess().metrics()}`;
+    const ours = `${await this.#registry.metrics()}\n${this.#operationSeconds.text()}`;
+    return `${ours}\n${await ofProcess().metrics()}`;
   }
 
   cacheHits(model: string, tier: string, texts: number, tokens: number): void {
@@ -180,8 +208,9 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     this.#cacheErrors.inc({ operation });
   }
 
-  operation({ type, outcome, errors }: OperationReport): void {
+  operation({ type, outcome, ms, texts, errors }: OperationReport): void {
     this.#operations.add(1, type, outcome);
+    if (texts > 0 && type !== 'subscription') this.#operationSeconds.observe(ms / 1_000);
     for (const [code, count] of errors) this.#errors.inc({ code }, count);
   }
 

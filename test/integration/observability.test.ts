@@ -59,6 +59,45 @@ describe('/metrics', () => {
     expect(page).not.toContain('measured');
   });
 
+  test('has the durations of operations that asked for texts, and GraphQL has their percentiles and minutes', async () => {
+    const fields =
+      'latency { p50 p95 p99 count } history(minutes: 5) { time operations texts tokens calls errors p95 }';
+    const measured = async () => (await server.graphql(`{ metrics { ${fields} } }`)).data.metrics;
+    const before = await measured();
+    // Looking at the figures is none of them.
+    expect((await measured()).latency).toEqual(before.latency);
+    expect(before.latency.count).toBeGreaterThan(0);
+    expect(before.latency.p50).toBeLessThanOrEqual(before.latency.p99);
+    await server.graphql(
+      'mutation { embed(text: "one that is measured") { cost } embed2: embed(text: " ") { cost } }',
+    );
+    const after = await measured();
+    expect(after.latency.count).toBe(before.latency.count + 1);
+    const sum = (points: Array<Record<string, number>>, name: string) =>
+      points.reduce((all, point) => all + point[name]!, 0);
+    expect(sum(after.history, 'tokens')).toBe(provider.billedTokens());
+    expect(sum(after.history, 'calls') - sum(before.history, 'calls')).toBe(1);
+    expect(sum(after.history, 'errors') - sum(before.history, 'errors')).toBe(1);
+    expect(Date.now() - Date.parse(after.history.at(-1).time)).toBeLessThan(120_000);
+    expect(await scrape()).toMatch(
+      new RegExp(`^embedql_operation_duration_seconds_count ${after.latency.count}$`, 'm'),
+    );
+    for (const minutes of [0, 1_441])
+      expect(
+        (await server.graphql(`{ metrics { history(minutes: ${minutes}) { time } } }`)).errors?.[0],
+      ).toMatchObject({
+        message: expect.stringMatching(/^minutes must be/),
+        extensions: { code: 'BAD_USER_INPUT' },
+      });
+    const many = Array.from(
+      { length: 16 },
+      (_, i) => `h${i}: history(minutes: 1440) { time operations texts tokens calls errors p95 }`,
+    );
+    expect((await server.graphql(`{ metrics { ${many.join(' ')} } }`)).errors?.[0]?.extensions['code']).toBe(
+      'COST_LIMIT_EXCEEDED',
+    );
+  });
+
   test('never goes back: resetMetrics does not touch it', async () => {
     const before = await scrape();
     await server.graphql('mutation { resetMetrics { status } }');
@@ -78,6 +117,7 @@ describe('/metrics', () => {
     expect(`${stdout}${stderr}`).not.toContain('embedql_');
     expect([0, 3]).toContain(status);
     execFileSync('promtool', ['check', 'rules', 'docs/operations/alerts.yaml']);
+    execFileSync('promtool', ['test', 'rules', 'test/support/alerts.test.yaml']);
   });
 
   test('has every metric that the Grafana dashboard and the alerts name', async () => {

@@ -263,6 +263,19 @@ export type JobStatus =
   /** It is being computed. */
   | 'RUNNING';
 
+/** Percentiles of durations, to about 1 %. 0 before the first. */
+export type Latency = {
+  __typename?: 'Latency';
+  /** Operations that were measured. */
+  count: Scalars['Float']['output'];
+  /** Milliseconds that half of them took at most. */
+  p50: Scalars['Float']['output'];
+  /** Milliseconds that 95 % took at most. */
+  p95: Scalars['Float']['output'];
+  /** Milliseconds that 99 % took at most. */
+  p99: Scalars['Float']['output'];
+};
+
 /** The limits of one request. */
 export type Limits = {
   __typename?: 'Limits';
@@ -310,6 +323,10 @@ export type Metrics = {
   errors: Array<ErrorCount>;
   /** Operations whose answer had `errors`. */
   failedOperations: Scalars['Int']['output'];
+  /** What happened in each of the last minutes, oldest first, the current minute included. Kept by this process for a day; `resetMetrics` does not change it. Days are in `spend`. */
+  history: Array<MetricsPoint>;
+  /** How long operations that requested texts took, without subscriptions. */
+  latency: Latency;
   /** Models that are ready without loading. */
   modelsLoaded: Array<Scalars['String']['output']>;
   /** Operations answered, over GraphQL and `/v1`. */
@@ -328,6 +345,43 @@ export type Metrics = {
   totalEmbeddingsGenerated: Scalars['Int']['output'];
   /** Tokens charged by providers. */
   totalTokens: Scalars['Float']['output'];
+};
+
+
+/** Figures of this process since `since`. */
+export type MetricsHistoryArgs = {
+  minutes?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** What happened in one minute. */
+export type MetricsPoint = {
+  __typename?: 'MetricsPoint';
+  /** Calls to providers, including failed ones. */
+  calls: Scalars['Float']['output'];
+  /** Vectors computed by providers. */
+  computed: Scalars['Float']['output'];
+  /** USD that the cache saved. */
+  costSavedUsd: Scalars['Float']['output'];
+  /** USD charged by providers. */
+  costUsd: Scalars['Float']['output'];
+  /** Fields, and entries of lists, that failed. */
+  errors: Scalars['Float']['output'];
+  /** Operations whose answer had `errors`. */
+  failedOperations: Scalars['Float']['output'];
+  /** Texts answered from the cache. */
+  hits: Scalars['Float']['output'];
+  /** Operations answered. */
+  operations: Scalars['Float']['output'];
+  /** Milliseconds that half of the operations with texts took at most; 0 without any. */
+  p50: Scalars['Float']['output'];
+  /** Milliseconds that 95 % of them took at most. */
+  p95: Scalars['Float']['output'];
+  /** Texts requested. */
+  texts: Scalars['Float']['output'];
+  /** When the minute began (ISO 8601, UTC). */
+  time: Scalars['String']['output'];
+  /** Tokens charged by providers. */
+  tokens: Scalars['Float']['output'];
 };
 
 /** An embedding model. */

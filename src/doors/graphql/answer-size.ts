@@ -68,6 +68,12 @@ const knownBytes: Readonly<Record<string, number>> = {
   sdl: 50_000,
 };
 
+/** Entries of lists that do not depend on what was asked for: at the most, or as many as anybody looks at. */
+const knownItems = new Map([
+  ['history', 1_440],
+  ['spend', 2_000],
+]);
+
 /** What a selection puts into an answer. */
 interface Portion {
   values: number;
@@ -237,9 +243,10 @@ class SelectionReader {
       if (!isList) {
         add(once, content.once);
         add(each, content.each);
-      } else if (isIntrospection) {
-        add(once, content.once, this.#itemsOf(name));
-        add(once, content.each, this.#itemsOf(name));
+      } else if (isIntrospection || knownItems.has(name)) {
+        const items = isIntrospection ? this.#itemsOf(name) : knownItems.get(name)!;
+        add(once, content.once, items);
+        add(once, content.each, items);
       } else {
         add(each, content.once);
         add(each, content.each);

@@ -53,6 +53,7 @@ export function createContext(
     embedder,
     cache: services.cache,
     accounting: services.accounting,
+    history: services.history,
     version: services.version,
     admission,
     jobs: services.jobs,

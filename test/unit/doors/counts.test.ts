@@ -70,6 +70,7 @@ const snapshot: Snapshot = {
   failedOperations: huge,
   timedOperations: huge,
   operationMs: huge,
+  latency: { p50: huge, p95: huge, p99: huge, count: huge },
   errors: [{ code: 'RATE_LIMITED', count: huge }],
   byModel: [{ ...figures, model: 'fake' }],
 };
@@ -90,6 +91,7 @@ const contextValue = {
     loadEach: async (requests: ModelRequest[]) =>
       requests.map(({ text }) => (text === 'bad' ? failure : answer)),
   },
+  history: { last: () => [] },
   jobs: { list: async () => [{ total: huge, done: huge, cached: huge, failed: huge }] },
   operation: { announce: () => {} },
   record: { entriesFailed: () => {} },

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figures, Snapshot } from '../../../core/accounting.ts';
 import { badUserInput, EmbedQLError } from '../../../core/errors.ts';
+import { type HistoryPoint, historyMinutes } from '../../../core/history.ts';
+import type { Percentiles } from '../../../core/latency.ts';
 import type { Context } from '../context.ts';
 import { type Builder, type SchemaTypes, toInt } from './builder.ts';
 import { loadedModels } from './health.ts';
@@ -93,6 +95,21 @@ function addTypes(builder: Builder) {
     }),
   });
 
+  const Latency = builder.objectRef<Percentiles>('Latency').implement({
+    description: 'Percentiles of durations, to about 1 %. 0 before the first.',
+    fields: (t) => ({
+      p50: t.float({
+        description: 'Milliseconds that half of them took at most.',
+        resolve: ({ p50 }) => p50,
+      }),
+      p95: t.float({ description: 'Milliseconds that 95 % took at most.', resolve: ({ p95 }) => p95 }),
+      p99: t.float({ description: 'Milliseconds that 99 % took at most.', resolve: ({ p99 }) => p99 }),
+      count: t.float({ description: 'Operations that were measured.', resolve: ({ count }) => count }),
+    }),
+  });
+
+  const MetricsPoint = addMetricsPoint(builder);
+
   const ErrorCount = builder.objectRef<Snapshot['errors'][number]>('ErrorCount').implement({
     description: 'The number of failures with one error code.',
     fields: (t) => ({
@@ -124,6 +141,24 @@ function addTypes(builder: Builder) {
         description: 'Failed fields, and entries of lists, by error code; the most frequent first.',
         resolve: ({ errors }) => errors,
       }),
+      latency: t.field({
+        type: Latency,
+        description: 'How long operations that requested texts took, without subscriptions.',
+        resolve: ({ latency }) => latency,
+      }),
+      history: t.field({
+        type: [MetricsPoint],
+        description:
+          'What happened in each of the last minutes, oldest first, the current minute included. Kept by this process for ' +
+          'a day; `resetMetrics` does not change it. Days are in `spend`.',
+        args: {
+          minutes: t.arg.int({
+            defaultValue: 60,
+            description: `Minutes, 1 to ${historyMinutes}. A process that has not run for so long gives fewer.`,
+          }),
+        },
+        resolve: (_snapshot, { minutes }, { history }) => history.last(readMinutes(minutes ?? 60)),
+      }),
       averageOperationMs: t.float({
         description: 'Average duration of an operation in milliseconds, without subscriptions.',
         resolve: ({ timedOperations, operationMs }) =>
@@ -149,6 +184,40 @@ function addTypes(builder: Builder) {
       }),
     }),
   });
+}
+
+/** What happened in one minute. */
+function addMetricsPoint(builder: Builder) {
+  return builder.objectRef<HistoryPoint>('MetricsPoint').implement({
+    description: 'What happened in one minute.',
+    fields: (t) => ({
+      time: t.string({
+        description: 'When the minute began (ISO 8601, UTC).',
+        resolve: ({ time }) => new Date(time).toISOString(),
+      }),
+      operations: t.exposeFloat('operations', { description: 'Operations answered.' }),
+      failedOperations: t.exposeFloat('failedOperations', {
+        description: 'Operations whose answer had `errors`.',
+      }),
+      errors: t.exposeFloat('errors', { description: 'Fields, and entries of lists, that failed.' }),
+      texts: t.exposeFloat('texts', { description: 'Texts requested.' }),
+      hits: t.exposeFloat('hits', { description: 'Texts answered from the cache.' }),
+      computed: t.exposeFloat('computed', { description: 'Vectors computed by providers.' }),
+      tokens: t.exposeFloat('tokens', { description: 'Tokens charged by providers.' }),
+      costUsd: t.exposeFloat('costUsd', { description: 'USD charged by providers.' }),
+      costSavedUsd: t.exposeFloat('savedUsd', { description: 'USD that the cache saved.' }),
+      calls: t.exposeFloat('calls', { description: 'Calls to providers, including failed ones.' }),
+      p50: t.exposeFloat('p50', {
+        description: 'Milliseconds that half of the operations with texts took at most; 0 without any.',
+      }),
+      p95: t.exposeFloat('p95', { description: 'Milliseconds that 95 % of them took at most.' }),
+    }),
+  });
+}
+
+function readMinutes(minutes: number): number {
+  if (minutes >= 1 && minutes <= historyMinutes) return minutes;
+  throw badUserInput(`minutes must be 1 to ${historyMinutes}; days are in spend.`);
 }
 
 type FieldBuilder<Source> = PothosSchemaTypes.ObjectFieldBuilder<
