@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { batchCostOf, costOf } from './accounting.ts';
 import { BatchLimit } from './batch-limit.ts';
 import { type Cache, type CachedVector, type CacheHit, type Claimed, cacheKey } from './cache.ts';
-import { type Clock, sleep } from './clock.ts';
+import { type Clock, sleep, turn } from './clock.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
 import { answerOf, Flight, type Outcome, type Waiter } from './flight.ts';
@@ -32,6 +32,9 @@ export interface FlightsOptions {
 /** Milliseconds between two looks for what another replica computes: the first, and the longest. */
 const firstPollMs = 20;
 const longestPollMs = 250;
+
+/** Operations that are told of their vectors in one turn of the event loop. */
+const toldAtOnce = 8;
 
 /** How it stands with a text that nobody has asked for yet. */
 export interface Look {
@@ -445,8 +448,12 @@ export class Flights {
     return deserted === 0 ? flights : flights.filter((flight) => !flight.deserted);
   }
 
-  /** Some texts of a batch have come back, or failed. All in one moment, so that nobody finds neither flight nor vector. */
-  #settle(flights: readonly Flight[], outcomes: ReadonlyArray<Computed | Error>): void {
+  /**
+   * Some texts of a batch have come back, or failed. Nobody finds neither flight nor vector: a flight ends after its vector is
+   * in the cache. Where batches overlap, those who wait are told some at a time, so that the next requests of the first are
+   * read, and are under way, before the last has been answered.
+   */
+  async #settle(flights: readonly Flight[], outcomes: ReadonlyArray<Computed | Error>): Promise<void> {
     const { cache, log } = this.#options;
     const entries: Array<[string, Answerable]> = [];
     for (const [i, flight] of flights.entries()) {
@@ -462,11 +469,19 @@ export class Flights {
       written = false;
       log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to write vectors');
     }
+    let told = 0;
+    let last: Operation | undefined;
     for (const [i, flight] of flights.entries()) {
       const outcome = outcomes[i]!;
       if (outcome instanceof Error) {
         this.#fail(flight, outcome);
+        this.#scheduler.handedOut();
         continue;
+      }
+      if (flight.group !== last) {
+        last = flight.group;
+        told += 1;
+        if (told % toldAtOnce === 0 && this.#scheduler.overlaps) await turn(this.#options.clock);
       }
       // What was written needs no lease any more.
       flight.claimed &&= !(flight.keep && written);
@@ -476,6 +491,7 @@ export class Flights {
       } catch (error) {
         log.error({ err: error, model: this.#model.spec.name }, 'the cost of a text could not be recorded');
       }
+      this.#scheduler.handedOut();
     }
   }
 

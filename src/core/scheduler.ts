@@ -37,6 +37,20 @@ export interface SchedulerOptions<T extends Task> {
 const extensions = 16;
 const extensionMs = 1;
 
+/** What a text is spared of the window that comes when nothing is under way. It stays alone, most likely. */
+const sparedMs = 1;
+
+/**
+ * Clients who ask again once they are answered all travel together, and nobody is under way while they are answered. Of a
+ * provider that takes not much longer than that, a batch therefore goes as soon as it has its share of all texts that are
+ * under way: several go round, each while others are answered. Only under steady load, that is after so many texts without
+ * a pause: a burst belongs into one batch. A provider that takes longer gets full batches.
+ */
+const steadyTexts = 128;
+const soonMs = 100;
+const share = 1 / 4;
+const leastShare = 16;
+
 /**
  * Of a model on this machine: texts that can wait are sent so many at a time, once nothing else has been asked for so long;
  * under steady load one such batch in every so many milliseconds.
@@ -60,6 +74,10 @@ export class Scheduler<T extends Task> {
   /** The window has closed and texts wait only for a free place at the provider. */
   #due = false;
   #arrivals = 0;
+  /** Texts that were sent and have not been handed out. */
+  #sent = 0;
+  /** Texts that were handed out since nothing was under way. */
+  #handedOut = 0;
   /** How long a batch takes, smoothed; for `retryAfterMs`. */
   #batchMs = 100;
 
@@ -86,6 +104,7 @@ export class Scheduler<T extends Task> {
     else {
       this.#lastArrival = this.#options.clock.now();
       this.#arrivals += 1;
+      if (this.#isQuiet) this.#handedOut = 0;
       this.#arrange();
     }
   }
@@ -94,6 +113,12 @@ export class Scheduler<T extends Task> {
   cancel(task: T): boolean {
     if (this.#patient.remove(task)) return true;
     return this.#queue.remove(task);
+  }
+
+  /** A text that was sent has its vector or its error, and whoever waits for it has been told. */
+  handedOut(): void {
+    this.#sent -= 1;
+    this.#handedOut += 1;
   }
 
   #overloaded(): EmbedQLError {
@@ -114,12 +139,16 @@ export class Scheduler<T extends Task> {
       // A full batch gains nothing by waiting. Sent in a microtask, so that those of the same moment
       // who come after are seen before places are given out.
       if (this.#queue.hasFullBatch(this.#options.limits.current)) queueMicrotask(() => this.#sendFull());
+      else if (this.#hasShare) queueMicrotask(() => this.#sendShare());
       return;
     }
     this.#windowOpen = true;
     const opening = this.#arrivals;
     if (windowMs === 0) clock.soon(() => this.#closeWindow());
-    else clock.after(windowMs, () => this.#prolong(opening, extensions));
+    else {
+      const spared = this.#isQuiet ? Math.min(windowMs / 2, sparedMs) : 0;
+      clock.after(windowMs - spared, () => this.#prolong(opening, extensions));
+    }
   }
 
   /** The window is over; wait on only while more texts keep coming in. */
@@ -143,6 +172,27 @@ export class Scheduler<T extends Task> {
   #sendFull(): void {
     const { limits, places } = this.#options;
     while (places.free && this.#queue.hasFullBatch(limits.current)) this.#send();
+  }
+
+  /** Whether nothing is under way but the first text of a window. */
+  get #isQuiet(): boolean {
+    return this.#sent === 0 && this.#queue.size === 1;
+  }
+
+  /** Whether several batches go round. Then those who wait for one are told some at a time, so that the first ask again soon. */
+  get overlaps(): boolean {
+    return this.#handedOut >= steadyTexts && this.#batchMs < soonMs && !this.#options.sharesMachine;
+  }
+
+  /** Whether what waits is as much as travels together under steady load. */
+  get #hasShare(): boolean {
+    if (!this.overlaps) return false;
+    const waiting = this.#queue.size;
+    return waiting >= Math.max(leastShare, (waiting + this.#sent) * share);
+  }
+
+  #sendShare(): void {
+    if (this.#hasShare && this.#options.places.free) this.#send();
   }
 
   #dispatch(): void {
@@ -192,8 +242,8 @@ export class Scheduler<T extends Task> {
   #sendBatch(batch: readonly T[]): void {
     const { clock, send } = this.#options;
     const started = clock.now();
-    const sending = send(batch);
-    void sending.then(() => {
+    this.#sent += batch.length;
+    void send(batch).then(() => {
       this.#batchMs += (clock.now() - started - this.#batchMs) / 8;
     });
   }

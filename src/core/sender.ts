@@ -27,8 +27,11 @@ export interface SenderOptions<T extends SendTask> {
   limit: BatchLimit;
   events: EmbedderEvents;
   tracer: Tracer;
-  /** Told once for each text, as soon as it has its vector or its error. Outcomes are in the order of `tasks`. */
-  settle(tasks: readonly T[], outcomes: ReadonlyArray<Computed | Error>): void;
+  /**
+   * Told once for each text, as soon as it has its vector or its error. Outcomes are in the order of `tasks`. Resolves when all
+   * have been handed out; must not reject.
+   */
+  settle(tasks: readonly T[], outcomes: ReadonlyArray<Computed | Error>): void | Promise<void>;
 }
 
 /** What became of the parts of a batch that was refused. */
@@ -123,7 +126,7 @@ export class Sender<T extends SendTask> {
 
   #fail(tasks: readonly T[], error: unknown): void {
     const failure = toEmbedQLError(error);
-    this.#options.settle(
+    void this.#options.settle(
       tasks,
       tasks.map(() => failure),
     );
@@ -145,7 +148,8 @@ export class Sender<T extends SendTask> {
     } catch (error) {
       return toEmbedQLError(error);
     }
-    settle(tasks, computed);
+    const handingOut = settle(tasks, computed);
+    if (handingOut) await handingOut;
     return undefined;
   }
 

@@ -160,7 +160,7 @@ const phases: Array<{ phase: string; arrange(world: World): void; atMs: number; 
     atMs: 50,
   },
   { phase: 'waits for money', arrange: () => {}, atMs: 50 },
-  { phase: 'is in the queue', arrange: () => {}, atMs: 3 },
+  { phase: 'is in the queue', arrange: () => {}, atMs: 2 },
   {
     phase: 'has been sent',
     arrange: ({ model }) => {

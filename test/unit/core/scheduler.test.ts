@@ -41,14 +41,64 @@ function create({ size = 4, windowMs = 5, concurrency = 2, queueLimit = 100, bat
   return { time, batches, scheduler, submit };
 }
 
+/** 64 clients, each of whom asks again once it is answered, which takes a while for each. @returns how large the batches were */
+async function steadyLoad({ batchMs, sharesMachine = false }: { batchMs: number; sharesMachine?: boolean }) {
+  const time = new VirtualTime();
+  const sizes: number[] = [];
+  const scheduler: Scheduler<Task> = new Scheduler<Task>({
+    model: 'fake',
+    limits: new BatchLimit({ size: 1_000, tokens: 10_000 }, time, () => {}),
+    windowMs: 2,
+    places: new Places(() => 8),
+    queueLimit: 1_000,
+    clock: time,
+    sharesMachine,
+    async send(batch) {
+      sizes.push(batch.length);
+      await sleep(time, batchMs);
+      for (const { group } of batch) {
+        await sleep(time, 0.2);
+        scheduler.handedOut();
+        time.after(0.3, () => ask(group));
+      }
+    },
+  });
+  const ask = (group: object) => scheduler.submit({ text: 'text', group, maxBatchSize: 1_000, maxTokens: 1 });
+  for (let client = 0; client < 64; client++) time.after(client * 0.2, () => ask({}));
+  await time.advance(20 * batchMs + 2_000);
+  return sizes;
+}
+
 describe('Scheduler', () => {
-  test('holds a text for the window, and no longer where it stays alone', async () => {
+  test('holds a text for the window, less a millisecond where nothing else is under way, and no longer where it stays alone', async () => {
     const { time, batches, submit } = create();
     submit('a');
-    await time.advance(4.9);
+    await time.advance(3.9);
     expect(batches).toEqual([]);
+    await time.advance(6.1);
+    expect(batches).toEqual([{ at: 4, texts: 'a' }]);
+    submit('b');
     await time.drain();
-    expect(batches).toEqual([{ at: 5, texts: 'a' }]);
+    expect(batches[1]).toEqual({ at: 15, texts: 'b' });
+  });
+
+  test('under steady load several batches go round, each of a quarter of what is under way', async () => {
+    const sizes = await steadyLoad({ batchMs: 20 });
+    // A burst belongs into one batch.
+    expect(sizes[0]).toBe(64);
+    const later = sizes.slice(20, 60);
+    expect(later).toHaveLength(40);
+    expect(Math.min(...later)).toBeGreaterThanOrEqual(12);
+    expect(Math.max(...later)).toBeLessThan(32);
+  });
+
+  test.each([
+    ['takes long', { batchMs: 200 }],
+    ['is this machine', { batchMs: 20, sharesMachine: true }],
+  ])('a provider that %s gets full batches under steady load, too', async (_, options) => {
+    const sizes = await steadyLoad(options);
+    expect(sizes.length).toBeGreaterThan(10);
+    expect(Math.min(...sizes.slice(0, -1))).toBe(64);
   });
 
   test('without a window it waits for the end of the tick alone', async () => {
