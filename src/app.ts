@@ -132,6 +132,7 @@ export async function createApp({
     catalogue,
     cache,
     events,
+    cachePerKey: config.cacheScope === 'key',
     windowMs: config.batchWindowMs,
     queueLimit: config.queueLimit,
     tracer: tracing.tracer,

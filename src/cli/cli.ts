@@ -66,16 +66,18 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .description('fill the cache from a file with one text per line')
     .argument('<file>', 'a .txt or .jsonl file; - reads standard input')
     .option('--model <name>', 'the model; default: the default model of the server')
-    .action(async (file: string, { model }: { model?: string }) =>
-      out(await warmCache({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
+    .option('--key <name>', 'the name of the key whose cache it is, where EMBEDQL_CACHE_SCOPE is key')
+    .action(async (file: string, { model, key }: { model?: string; key?: string }) =>
+      out(await warmCache({ file, model, key, config: readConfig(env), env, stdin: process.stdin, err })),
     );
   program
     .command('estimate')
     .description('say what the texts of a file would cost; computes and pays nothing')
     .argument('<file>', 'a .txt or .jsonl file; - reads standard input')
     .option('--model <name>', 'the model; default: the default model of the server')
-    .action(async (file: string, { model }: { model?: string }) =>
-      out(await estimateFile({ file, model, config: readConfig(env), env, stdin: process.stdin, err })),
+    .option('--key <name>', 'the name of the key whose cache it is, where EMBEDQL_CACHE_SCOPE is key')
+    .action(async (file: string, { model, key }: { model?: string; key?: string }) =>
+      out(await estimateFile({ file, model, key, config: readConfig(env), env, stdin: process.stdin, err })),
     );
   program
     .command('spend')

@@ -5,12 +5,15 @@ import type { Environment } from '../core/surroundings.ts';
 import { readWish } from '../core/wish.ts';
 import { type Estimate, Estimator } from '../jobs/estimate.ts';
 import { createLog } from '../telemetry/pino.ts';
+import { keyOfCache } from './key-of-cache.ts';
 import { createProgress } from './progress.ts';
 import { openTexts } from './text-lines.ts';
 
 export interface EstimateOptions {
   file: string;
   model: string | undefined;
+  /** Whose cache it is, where each key has its own. */
+  key: string | undefined;
   config: Config;
   env: Environment;
   stdin: Readable;
@@ -29,11 +32,13 @@ const chunkSize = 500;
 export async function estimateFile({
   file,
   model: name,
+  key: named,
   config,
   env,
   stdin,
   err,
 }: EstimateOptions): Promise<string> {
+  const key = keyOfCache(named, config);
   const log = createLog(config.logLevel);
   const app = await createApp({
     config,
@@ -48,7 +53,13 @@ export async function estimateFile({
     const { catalogue, embedder, cache } = app.services;
     if (cache.degraded) err('a tier of the cache cannot be reached; what it has counts as not cached\n');
     const wish = readWish({ model: name }, catalogue);
-    const estimator = new Estimator(embedder, wish.model, (text) => wish.request(text, 'doc'), cacheWaitMs);
+    const estimator = new Estimator(
+      embedder,
+      wish.model,
+      (text) => wish.request(text, 'doc'),
+      { key },
+      cacheWaitMs,
+    );
     const source = await openTexts(file, stdin);
     const progress = createProgress(log).start(`reading ${file}`, source.totalBytes);
     let bytes = 0;

@@ -7,12 +7,15 @@ import type { ModelRequest } from '../core/request.ts';
 import { unlimited } from '../core/request.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { createLog } from '../telemetry/pino.ts';
+import { keyOfCache } from './key-of-cache.ts';
 import { createProgress } from './progress.ts';
 import { openTexts, type TextLine } from './text-lines.ts';
 
 export interface WarmOptions {
   file: string;
   model: string | undefined;
+  /** Whose cache it is, where each key has its own. */
+  key: string | undefined;
   config: Config;
   env: Environment;
   stdin: Readable;
@@ -42,6 +45,7 @@ const chunksUnderWay = 4;
 export async function warmCache({
   file,
   model: name,
+  key: named,
   config,
   env,
   stdin,
@@ -52,6 +56,7 @@ export async function warmCache({
       'REDIS_URL: must be set, or EMBEDQL_CACHE_DIR, because warming fills them; for example REDIS_URL=redis://127.0.0.1:6379',
     );
   }
+  const key = keyOfCache(named, config);
   const log = createLog(config.logLevel);
   const app = await createApp({
     config,
@@ -75,6 +80,7 @@ export async function warmCache({
       err,
       stopped: interrupted.signal,
       queueLimit: config.queueLimit,
+      key,
       update: (bytes, { hits, costUsd }, rate) =>
         progress.update(bytes, `${Math.round(rate)} texts/s | ${hits} hits | $${costUsd.toFixed(6)}`),
     });
@@ -102,6 +108,8 @@ interface WarmHooks {
   err(text: string): void;
   stopped: AbortSignal;
   queueLimit: number;
+  /** The name of the key that it is booked on. */
+  key: string;
   update(bytes: number, tally: Tally, textsPerSecond: number): void;
 }
 
@@ -154,7 +162,7 @@ async function warmChunk(
   const requests = lines.map(
     ({ text }): ModelRequest => ({ model, text: text!, kind: 'doc', useCache: true, truncate: true }),
   );
-  const answers = await embedder.embedMany(requests, { ...unlimited, payer: ledger.account('warm') });
+  const answers = await embedder.embedMany(requests, { ...unlimited, payer: ledger.account(hooks.key) });
   // Not before it is written is it safe from being paid again.
   await cache.flush();
   for (const [i, answer] of answers.entries()) {

@@ -89,6 +89,11 @@ export const variables = {
     wholeNumber(1_024, 'megabytes', 1, 1_000_000),
     'Size of the folder; the oldest entries go first, unless they are in use.',
   ],
+  cacheScope: [
+    'EMBEDQL_CACHE_SCOPE',
+    oneOf(['shared', 'key'], 'shared'),
+    '`key`: each API key has a cache of its own, so that no tenant learns from `cached`, `cost` or time what another has asked for. A text that two keys ask for is then paid for twice.',
+  ],
   batchWindowMs: [
     'EMBEDQL_BATCH_WINDOW_MS',
     wholeNumber(2, 'milliseconds', 0, 60_000),

@@ -5,7 +5,7 @@ import { type EmbedQLError, toEmbedQLError } from './errors.ts';
 import { Flights, type FlightsOptions, type Look } from './flights.ts';
 import { expandLongTexts } from './long-texts.ts';
 import type { EmbeddingModel } from './model.ts';
-import type { Answer, ModelRequest, Operation, TextRequest } from './request.ts';
+import type { Answer, ModelRequest, Operation, Payer, TextRequest } from './request.ts';
 import { silentLog } from './surroundings.ts';
 import { noTracer } from './tracing.ts';
 
@@ -88,10 +88,16 @@ export class Embedder {
 
   /**
    * Looks for texts of one model without asking for them: nothing is computed, claimed, paid, or counted as used.
-   * @param waitMs that the cache may take. @throws EmbedQLError where the model cannot be used
+   * @param waitMs that the cache may take @param payer whose cache it is, where each key has its own
+   * @throws EmbedQLError where the model cannot be used
    */
-  look(model: EmbeddingModel, requests: readonly TextRequest[], waitMs?: number): Promise<Look[]> {
-    return this.#flights.get(model)!.look(requests, waitMs);
+  look(
+    model: EmbeddingModel,
+    requests: readonly TextRequest[],
+    waitMs?: number,
+    payer?: Pick<Payer, 'key'>,
+  ): Promise<Look[]> {
+    return this.#flights.get(model)!.look(requests, waitMs, payer);
   }
 
   /**

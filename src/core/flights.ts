@@ -27,6 +27,8 @@ export interface FlightsOptions {
   queueLimit: number;
   /** Milliseconds that an operation may wait for the cache in all. */
   cacheWaitMs: number;
+  /** Whether each key has a cache and flights of its own, so that nobody learns what others have asked for. Default: no. */
+  cachePerKey?: boolean | undefined;
 }
 
 /** Milliseconds between two looks for what another replica computes: the first, and the longest. */
@@ -112,11 +114,16 @@ export class Flights {
 
   /**
    * Looks for texts without asking for them: nothing is computed, claimed, or counted as used.
+   * @param payer whose cache it is, where each key has its own
    * @throws EmbedQLError where the model cannot be used
    */
-  async look(requests: readonly TextRequest[], waitMs = this.#options.cacheWaitMs): Promise<Look[]> {
+  async look(
+    requests: readonly TextRequest[],
+    waitMs = this.#options.cacheWaitMs,
+    payer?: Pick<Payer, 'key'>,
+  ): Promise<Look[]> {
     const { cache, log } = this.#options;
-    const identity = await this.#model.identity();
+    const identity = this.#scoped(await this.#model.identity(), payer);
     const keys = requests.map(({ kind, text }) => this.#keyOf(identity, kind, text));
     let cached: boolean[];
     try {
@@ -141,7 +148,7 @@ export class Flights {
   ): Promise<number> {
     const { cache, events, log } = this.#options;
     const { spec } = this.#model;
-    const identity = await this.#model.identity();
+    const identity = this.#scoped(await this.#model.identity(), payer);
     const kept = requests.flatMap(({ kind, text, useCache }, i) =>
       useCache ? [[this.#keyOf(identity, kind, text), computed[i]!] as const] : [],
     );
@@ -167,7 +174,7 @@ export class Flights {
     operation.payer?.asked?.(this.#model.spec.name, requests.length);
     let identity: string;
     try {
-      identity = await this.#model.identity();
+      identity = this.#scoped(await this.#model.identity(), operation.payer);
     } catch (error) {
       const failure = toEmbedQLError(error);
       return requests.map(() => failure);
@@ -222,6 +229,11 @@ export class Flights {
       await this.#untilSettled(settled, waits, operation);
     }
     return outcomes;
+  }
+
+  /** What vectors are kept under: the model's identity, and the key where each has its own cache. */
+  #scoped(identity: string, payer: Pick<Payer, 'key'> | undefined): string {
+    return this.#options.cachePerKey && payer ? `${identity}@key=${payer.key}` : identity;
   }
 
   #keyOf(identity: string, kind: TextKind, text: string): string {

@@ -1,7 +1,7 @@
 import { batchCostOf, costOf } from '../core/accounting.ts';
 import type { Embedder } from '../core/embedder.ts';
 import type { EmbeddingModel } from '../core/model.ts';
-import type { TextRequest } from '../core/request.ts';
+import type { Payer, TextRequest } from '../core/request.ts';
 import { isEmptyText } from '../core/wish.ts';
 
 /** What texts would cost if they were asked for now. */
@@ -39,6 +39,7 @@ export class Estimator {
   readonly #model: EmbeddingModel;
   readonly #request: MakeRequest;
   readonly #waitMs: number | undefined;
+  readonly #payer: Pick<Payer, 'key'> | undefined;
   readonly #known = new Set<string>();
   #texts = 0;
   #empty = 0;
@@ -46,12 +47,22 @@ export class Estimator {
   #cached = 0;
   #tokens = 0;
 
-  /** @param waitMs that the cache may take for each piece. Default: as long as for an operation */
-  constructor(embedder: Embedder, model: EmbeddingModel, request: MakeRequest, waitMs?: number) {
+  /**
+   * @param payer whose cache it is, where each key has its own
+   * @param waitMs that the cache may take for each piece. Default: as long as for an operation
+   */
+  constructor(
+    embedder: Embedder,
+    model: EmbeddingModel,
+    request: MakeRequest,
+    payer: Pick<Payer, 'key'> | undefined,
+    waitMs?: number,
+  ) {
     this.#embedder = embedder;
     this.#model = model;
     this.#request = request;
     this.#waitMs = waitMs;
+    this.#payer = payer;
   }
 
   /**
@@ -63,7 +74,7 @@ export class Estimator {
     this.#texts += texts.length;
     this.#empty += texts.length - full.length;
     const requests = [...new Set(full)].map(this.#request);
-    const looks = await this.#embedder.look(this.#model, requests, this.#waitMs);
+    const looks = await this.#embedder.look(this.#model, requests, this.#waitMs, this.#payer);
     const fresh: Array<{ request: TextRequest; key: string; cached: boolean }> = [];
     for (const [i, { key, cached }] of looks.entries()) {
       const digest = Buffer.from(key.slice(-64), 'hex').toString('latin1') + key.slice(0, -64);

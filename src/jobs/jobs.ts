@@ -142,7 +142,13 @@ export class Jobs {
     const kind = request.kind ?? 'doc';
     const takesBatches = model.spec.batchCostPer1kTokens != null;
     const estimator = budgets.limitsMoney(key)
-      ? new Estimator(this.#options.embedder, model, (text) => wish.request(text, kind), patienceForClients)
+      ? new Estimator(
+          this.#options.embedder,
+          model,
+          (text) => wish.request(text, kind),
+          { key },
+          patienceForClients,
+        )
       : undefined;
     try {
       const taken = await takeIn(

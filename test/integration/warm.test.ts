@@ -94,7 +94,15 @@ describe.skipIf(!hasRedisServer)('embedql warm and embedql cache', () => {
     const config = readConfig({ ...provider.env, REDIS_URL: redis.url, LOG_LEVEL: 'silent' });
     const stdin = Readable.from(['from\nstandard\n', 'input']);
     expect(
-      await warmCache({ file: '-', model: undefined, config, env: provider.env, stdin, err: () => {} }),
+      await warmCache({
+        file: '-',
+        model: undefined,
+        key: undefined,
+        config,
+        env: provider.env,
+        stdin,
+        err: () => {},
+      }),
     ).toMatch(/^3 texts: 0 were there, 3 computed/);
   });
 

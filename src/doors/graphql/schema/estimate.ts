@@ -68,7 +68,12 @@ export function addEstimate(builder: Builder, TextKindEnum: TextKindRef): void {
       resolve: async (_root, args, context, info) => {
         const { wish, kind, requests } = gathered(read, args, context, info);
         await context.operation.draw(requests.map(({ possible }) => possible));
-        const estimator = new Estimator(context.embedder, wish.model, (text) => wish.request(text, kind));
+        const estimator = new Estimator(
+          context.embedder,
+          wish.model,
+          (text) => wish.request(text, kind),
+          context.operation.payer,
+        );
         await estimator.add(args.texts);
         return estimator.result();
       },
