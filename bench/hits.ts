@@ -1,6 +1,7 @@
 // What hits cost, against the least that they could cost.
 //   npm run bench:hits
-// Big: 100 cached vectors of 1,536 numbers in one embedBatch, against node:http writing the same bytes from memory.
+// Big: 100 cached vectors of 1,536 numbers in one embedBatch, in every form, against node:http writing the same bytes from
+// memory.
 // Many: operations a second with one cached embed, and with 100 aliases, under autocannon, against bare Yoga answering
 // `{ __typename }`.
 import autocannon from 'autocannon';
@@ -30,13 +31,18 @@ async function big(): Promise<void> {
       query: `mutation($texts: [String!]!) { embedBatch(texts: $texts) { ${field} } }`,
       variables: { texts },
     });
-  const openai = (encoding_format: string) => JSON.stringify({ input: texts, encoding_format });
+  const openai = (encoding_format: string, output_dtype?: string) =>
+    JSON.stringify({ input: texts, encoding_format, output_dtype });
   const rows: string[][] = [];
   for (const [name, path, body] of [
     ['embedBatch, numbers', '/graphql', graphql('embeddings')],
     ['embedBatch, base64', '/graphql', graphql('embeddingsBase64')],
+    ['embedBatch, int8', '/graphql', graphql('embeddingsInt8')],
+    ['embedBatch, binary', '/graphql', graphql('embeddingsBinary')],
     ['/v1/embeddings, numbers', '/v1/embeddings', openai('float')],
     ['/v1/embeddings, base64', '/v1/embeddings', openai('base64')],
+    ['/v1/embeddings, int8 in base64', '/v1/embeddings', openai('base64', 'int8')],
+    ['/v1/embeddings, binary in base64', '/v1/embeddings', openai('base64', 'binary')],
   ] as const) {
     const bytes = await post(server + path, body);
     await post(`${bare}/set`, bytes);
@@ -77,6 +83,8 @@ async function many(): Promise<void> {
     },
     { name: 'one embed, cached and cost', url: `${server}/graphql`, body: one('cached cost'), aliases: 1 },
     { name: 'one embed, base64', url: `${server}/graphql`, body: one('embeddingBase64'), aliases: 1 },
+    { name: 'one embed, int8', url: `${server}/graphql`, body: one('embeddingInt8'), aliases: 1 },
+    { name: 'one embed, binary', url: `${server}/graphql`, body: one('embeddingBinary'), aliases: 1 },
     { name: 'one embed, numbers', url: `${server}/graphql`, body: one('embedding'), aliases: 1 },
     {
       name: '100 aliases, cached and cost',

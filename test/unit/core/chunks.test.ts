@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mostPieces, type Piece, type SplitOptions, splitText } from '../../../src/core/chunks.ts';
+import { weightedMean } from '../../../src/core/long-texts.ts';
 import { countEach } from '../../../src/providers/tokens/cl100k.ts';
 
 type Count = SplitOptions['count'];
@@ -260,5 +261,38 @@ describe('after an edit', () => {
       }
     }
     expect(changed / edits).toBeLessThan(2);
+  });
+});
+
+describe('the mean of pieces', () => {
+  test('is the sum of each vector as often as it has tokens, scaled to unit length', () => {
+    const vector = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(vector, fc.integer({ min: 1, max: 8_191 })), { minLength: 1, maxLength: 20 }),
+        (pieces) => {
+          const vectors = pieces.map(([numbers]) => Float32Array.from(numbers));
+          const weights = pieces.map(([, tokens]) => tokens);
+          const mean = weightedMean(vectors, weights);
+          const sums = Array.from({ length: 8 }, (_, i) =>
+            vectors.reduce((sum, one, n) => sum + weights[n]! * one[i]!, 0),
+          );
+          const norm = Math.hypot(...sums);
+          if (norm < 1e-6) return;
+          for (const [i, sum] of sums.entries()) expect(mean[i]).toBeCloseTo(sum / norm, 5);
+          // Weights count by their shares alone.
+          const again = weightedMean(
+            vectors,
+            weights.map((weight) => 3 * weight),
+          );
+          for (const [i, value] of mean.entries()) expect(again[i]).toBeCloseTo(value, 5);
+        },
+      ),
+    );
+  });
+
+  test('of vectors that cancel each other out is zero, not NaN', () => {
+    const mean = weightedMean([Float32Array.of(1, 0), Float32Array.of(-1, 0)], [5, 5]);
+    expect([...mean]).toEqual([0, 0]);
   });
 });
