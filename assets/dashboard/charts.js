@@ -11,8 +11,8 @@ const height = 180;
 const day = 86_400;
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const clockWithSeconds = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', hourCycle: 'h23' });
-const date = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+/** Days of the books are those of UTC. */
+const date = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const dateAndClock = new Intl.DateTimeFormat('en-GB', {
   dateStyle: 'medium',
   timeStyle: 'short',
@@ -76,7 +76,7 @@ export function createChart({ title, labels, write, least = 1 }) {
       value.textContent = shown == null ? '–' : write(shown);
     }
     when.textContent =
-      index == null ? '' : (seconds > 600 ? dateAndClock : clockWithSeconds).format(data[0][at] * 1_000);
+      index == null ? '' : (seconds > 2 * day ? date : dateAndClock).format(data[0][at] * 1_000);
   }
 
   function draw() {
@@ -96,7 +96,6 @@ export function createChart({ title, labels, write, least = 1 }) {
         legend: { show: false },
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
-          // What is shown is the range, however little of it there are figures for.
           x: { range: () => [Date.now() / 1_000 - seconds, Date.now() / 1_000] },
           y: { range: (_plot, _least, most) => [0, Math.max(most * 1.1, least)] },
         },
@@ -115,7 +114,9 @@ export function createChart({ title, labels, write, least = 1 }) {
             stroke: colorOf(lines[i].color),
             width: lines[i].width,
             dash: lines[i].dash,
-            points: { show: data[0].length < 3, size: 5 },
+            points: { size: 5 },
+            // A minute without anybody is no reason to break a line of percentiles.
+            spanGaps: true,
           })),
         ],
         hooks: { setCursor: [({ cursor }) => readOut(cursor.idx)] },

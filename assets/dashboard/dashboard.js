@@ -1,7 +1,7 @@
 import { graphql, KeyRequired, subscribe } from './api.js';
 import { byId } from './elements.js';
 import { figureFields, showFigures } from './figures.js';
-import { addLive, showLive, startHistory } from './history.js';
+import { showHistory, startHistory } from './history.js';
 import { showJobs } from './jobs.js';
 import { askForKey, startKeyGate, unlock } from './key-gate.js';
 import { showMoney, startMoney } from './money.js';
@@ -13,9 +13,8 @@ const intervalMs = 1_000;
 /** Follows the server for as long as it answers. Rejects with what ended it. */
 async function follow() {
   await showState();
-  await Promise.all([showJobs(), showMoney()]);
+  await Promise.all([showHistory(), showMoney(), showJobs()]);
   unlock();
-  byId('main').classList.remove('waiting');
   let before;
   let shown = 0;
   for await (const { data } of subscribe(
@@ -23,13 +22,13 @@ async function follow() {
   )) {
     if (!data) continue;
     const now = data.metricsUpdated;
-    // After a reset there is nothing to compare with: no rate, and no dip in a chart.
+    // After a reset there is nothing to compare with, and no rate.
     const past = before?.since === now.since ? before : undefined;
     showFigures(now, past, intervalMs / 1_000);
-    if (past) addLive(now, past, intervalMs / 1_000);
-    showLive();
+    byId('main').classList.remove('waiting');
     before = now;
-    if (++shown % 5 === 0) await Promise.all([showState(), showJobs(), showMoney()]);
+    if (++shown % 5 === 0) await Promise.all([showState(), showJobs()]);
+    if (shown % 15 === 0) await Promise.all([showHistory(), showMoney()]);
   }
 }
 
@@ -43,6 +42,8 @@ async function run() {
         await askForKey();
         continue;
       }
+      // A server that is away says so above; anything else is a defect that should be seen.
+      if (!(error instanceof TypeError)) reportError(error);
     }
     setStatus('no connection, trying again', 'bad');
     await new Promise((resolve) => setTimeout(resolve, 2_000));

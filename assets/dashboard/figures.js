@@ -1,9 +1,10 @@
 import { byId, show } from './elements.js';
+import { showErrors } from './errors.js';
 import { compact, count, decimal, milliseconds, moment, percent, plural, usd } from './format.js';
 
 /** What the cards show, of `Metrics`. */
 export const figureFields = `
-  since operations failedOperations errors { code count } averageOperationMs
+  since operations failedOperations errors { code count } latency { p50 p95 p99 count }
   totalEmbeddingsGenerated cacheHits diskHits redisHits cacheMisses cacheHitRate
   totalCostUsd costSavedUsd totalTokens providerCalls averageProviderCallMs averageBatchSize coalescedTexts queueDepth
 `;
@@ -34,14 +35,19 @@ export function showFigures(now, before, seconds) {
   show('requests-detail', `${count(now.operations)} in all`);
   show('embeddings', decimal(perSecond('cacheHits') + perSecond('totalEmbeddingsGenerated'), 0));
   show('embeddings-detail', `${count(now.totalEmbeddingsGenerated)} computed`);
-  show('latency', milliseconds(now.averageOperationMs));
-  show('latency-detail', `provider call ${milliseconds(now.averageProviderCallMs)}`);
+  const { p50, p95, p99, count: measured } = now.latency;
+  show('latency', measured > 0 ? milliseconds(p95) : '–');
+  show(
+    'latency-detail',
+    measured > 0 ? `p50 ${milliseconds(p50)}, p99 ${milliseconds(p99)}` : 'p50 –, p99 –',
+  );
   show('queue', count(now.queueDepth));
   show('queue-detail', `${decimal(now.averageBatchSize, 1)} texts in a call`);
-  showErrors(now);
+  showFailures(now);
+  showErrors(now.errors);
 }
 
-function showErrors({ operations, failedOperations, errors }) {
+function showFailures({ operations, failedOperations, errors }) {
   const [worst] = errors;
   show('errors', percent(operations === 0 ? 0 : failedOperations / operations));
   show('errors-detail', worst ? `${compact(worst.count)} ${worst.code}` : 'none');

@@ -15,7 +15,10 @@ const words = {
   EXPIRED: 'its results have been deleted',
 };
 
-/** The newest jobs, with how far they are. Hidden where there are none. */
+/**
+ * The newest jobs, with how far they are. Hidden where there are none. An operation of its own, for where jobs are kept may be
+ * away while all else is there.
+ */
 export async function showJobs() {
   const { data } = await graphql(query);
   const jobs = data?.embeddingJobs ?? [];

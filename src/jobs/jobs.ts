@@ -202,8 +202,9 @@ export class Jobs {
     return job && sees(asker, job) ? this.#view(job) : undefined;
   }
 
-  /** The newest jobs of whoever asks. */
+  /** The newest jobs of whoever asks; none where there is no place for any. */
   async list(most: number, { key, seesAll }: Asker): Promise<JobView[]> {
+    if (this.#options.unavailable !== undefined) return [];
     const { vault } = await this.#open();
     const jobs = await vault.records.list('jobs', seesAll ? undefined : key, most);
     return jobs.map((job) => this.#view(job));

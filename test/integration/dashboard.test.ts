@@ -182,6 +182,40 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await guarded.stop();
   });
 
+  test('opens with what has been, over every range, and says what failed and what to do', async () => {
+    const [busy, page] = await Promise.all([startEmbedQL(), browser.newPage()]);
+    for (let i = 0; i < 3; i++)
+      await busy.graphql(`mutation { a: embed(text: "text ${i}") { cost } b: embed(text: "") { cost } }`);
+    const wrong = await open(page, busy.url);
+    const legend = async (title: string) =>
+      (
+        await page
+          .locator('figure', { has: page.getByRole('heading', { name: title, exact: true }) })
+          .locator('b')
+          .allTextContents()
+      ).join();
+    // Of the minutes before the page was opened.
+    await expect.poll(() => legend('Texts'), { timeout: 20_000 }).toBe('3,0');
+    expect(await legend('Failures')).toBe('3,3');
+    expect(await legend('Latency')).toMatch(/ms.*ms/);
+    expect(await page.locator('#latency').textContent()).toMatch(/ms$/);
+    await expect
+      .poll(() => page.locator('#errors-table tbody').textContent())
+      .toContain('BAD_USER_INPUT3A client sends empty texts');
+    for (const range of ['15 min', '6 hours', '24 hours', '7 days', '30 days']) {
+      await page.getByLabel('Range', { exact: true }).selectOption(range);
+      const said = range.endsWith('days') ? /all servers/ : new RegExp(`not run for ${range}`);
+      await expect.poll(() => page.locator('#history-note').textContent()).toMatch(said);
+      await expect.poll(() => legend('Texts')).toBe('3,0');
+      expect(await page.getByRole('heading', { name: 'Latency', exact: true }).isVisible()).toBe(
+        !range.endsWith('days'),
+      );
+    }
+    expect(wrong).toEqual([]);
+    await page.close();
+    await busy.stop();
+  });
+
   test('shows what was paid and saved, by model and by tag', async () => {
     const provider = await startProvider();
     const [paying, page] = await Promise.all([startEmbedQL({ ...provider.env }), browser.newPage()]);
