@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admission } from './admission/admission.ts';
 import { KeyBudgets } from './admission/key-budgets.ts';
@@ -15,6 +17,7 @@ import { ConfigError, variableOf } from './config/config.ts';
 import { Accounting } from './core/accounting.ts';
 import type { Cache } from './core/cache.ts';
 import { Catalogue } from './core/catalogue.ts';
+import type { Clock } from './core/clock.ts';
 import { Embedder } from './core/embedder.ts';
 import { describeError, toEmbedQLError } from './core/errors.ts';
 import type { CacheEvents } from './core/events.ts';
@@ -70,6 +73,8 @@ export interface AppOptions {
   basePath?: string;
   /** Whether it goes on with jobs that were begun before. Default: true. */
   runsJobs?: boolean;
+  /** Time as jobs see it. Default: the real time. */
+  jobClock?: Clock;
 }
 
 export interface App {
@@ -96,6 +101,7 @@ export async function createApp({
   cacheWaitMs = 240,
   basePath = '',
   runsJobs = true,
+  jobClock,
 }: AppOptions): Promise<App> {
   const tracing = await createTracing(env, version);
   const providers = given ?? (await loadProviders(config.providers));
@@ -150,7 +156,15 @@ export async function createApp({
   });
   const stopping = new AbortController();
   const admission = new Admission(config, budgets, prometheus);
-  const jobs = createJobs(config, { catalogue, embedder, admission, budgets, log, basePath });
+  const jobs = createJobs(config, {
+    catalogue,
+    embedder,
+    admission,
+    budgets,
+    log,
+    basePath,
+    ...(jobClock ? { clock: jobClock } : {}),
+  });
   const services: Services = {
     catalogue,
     embedder,
@@ -322,7 +336,7 @@ function createCache(
 
 function createJobs(
   config: Config,
-  parts: Pick<JobsOptions, 'catalogue' | 'embedder' | 'admission' | 'budgets' | 'log' | 'basePath'>,
+  parts: Pick<JobsOptions, 'catalogue' | 'embedder' | 'admission' | 'budgets' | 'log' | 'basePath' | 'clock'>,
 ): Jobs {
   const { cacheDir, maxBodyBytes } = config;
   return new Jobs({
@@ -339,6 +353,7 @@ function createJobs(
     maxFileBytes: config.maxFileMb * 1_000_000,
     queueLimit: config.queueLimit,
     keepMs: config.jobDays * 86_400_000,
+    spoolFolder: cacheDir === undefined ? tmpdir() : path.join(cacheDir, 'jobs', 'spool'),
   });
 }
 

@@ -55,6 +55,7 @@ export class Purse {
 
   /** Somebody else, or this process later on, goes on with the job. */
   leave(): void {
+    if (this.#isClosed) return;
     this.#hold?.leave(this.#left + this.#promised);
     this.#isClosed = true;
     this.#left = 0;
@@ -62,6 +63,7 @@ export class Purse {
 
   /** The job is over: what is left is the key's again. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#hold?.settle(this.#left + this.#promised, 0);
     this.#left = 0;

@@ -1,3 +1,5 @@
+import type { Batches } from './batches.ts';
+
 /** Whether a text is something to be found or something to find with; some models prefix them differently. */
 export type TextKind = 'doc' | 'query';
 
@@ -134,5 +136,7 @@ export interface EmbeddingModel {
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise.
    */
   embed(texts: readonly string[], options?: EmbedCallOptions): Promise<EmbeddedText[]>;
+  /** What its provider computes within a day, for less. Default: there is nothing like that. */
+  readonly batches?: Batches | undefined;
   close(): Promise<void>;
 }

@@ -19,6 +19,8 @@ export interface ComputeOptions {
   queueLimit: number;
   /** What is known of texts already, which need not be asked for; undefined for the others. */
   known?(texts: readonly JobText[]): Promise<Array<TextOutcome | undefined>>;
+  /** Told of texts once their results are written down. */
+  committed?(texts: readonly JobText[], outcomes: readonly TextOutcome[]): Promise<void>;
 }
 
 /** Texts that follow one another. */
@@ -68,7 +70,9 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
       ready.push(underWay.shift()!);
     const done = (await Promise.all(ready.map(({ outcomes }) => outcomes))).flat();
     texts -= done.length;
-    await run.commit(done, ready.at(-1)!.texts.at(-1)!.end, { money: options.purse.kept });
+    const committed = ready.flatMap(({ texts: some }) => some);
+    await run.commit(done, committed.at(-1)!.end, { money: options.purse.kept });
+    await options.committed?.(committed, done);
   }
   await slices.return();
   await Promise.all(underWay.map(({ outcomes }) => outcomes));

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises
 import path from 'node:path';
 import type { Log } from '../core/surroundings.ts';
 import { frameRecord, scanRecords } from '../files/records.ts';
-import type { JobRecord } from './job.ts';
+import { isOver, type JobRecord } from './job.ts';
 import type { Kinds, Records } from './vault.ts';
 
 /** What begins the checksum of every record. */
@@ -40,6 +40,7 @@ export class DiskRecords implements Records {
         }
       }
     }
+    await records.#loadClaims();
     for (const { id, cancelledAt } of records.#kept.jobs.values())
       if (cancelledAt) records.#cancelled.add(id);
     return records;
@@ -124,15 +125,34 @@ export class DiskRecords implements Records {
   }
 
   async claim(keys: readonly string[], id: string): Promise<boolean[]> {
-    return keys.map((key) => {
-      const holder = this.#claims.get(key) ?? id;
-      this.#claims.set(key, holder);
-      return holder === id;
-    });
+    const fresh = keys.filter((key) => !this.#claims.has(key));
+    for (const key of fresh) this.#claims.set(key, id);
+    if (fresh.length > 0)
+      // Another job that is gone on with after a restart must find them.
+      await this.#after(`${id} claims`, () => appendLines(this.#claimsPath(id), fresh));
+    return keys.map((key) => this.#claims.get(key) === id);
   }
 
-  async release(keys: readonly string[], id: string): Promise<void> {
-    for (const key of keys) if (this.#claims.get(key) === id) this.#claims.delete(key);
+  async release(id: string): Promise<void> {
+    await this.#after(`${id} claims`, () =>
+      unlink(this.#claimsPath(id)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      }),
+    );
+    for (const [key, holder] of this.#claims) if (holder === id) this.#claims.delete(key);
+  }
+
+  #claimsPath(id: string): string {
+    return this.#path('jobs', id).replace(/record$/, 'claims');
+  }
+
+  /** What jobs that are not over have claimed before. */
+  async #loadClaims(): Promise<void> {
+    for (const job of this.#kept.jobs.values()) {
+      if (isOver(job)) continue;
+      const lines = await readFile(this.#claimsPath(job.id), 'utf8').catch(() => '');
+      for (const key of lines.split('\n')) if (key !== '') this.#claims.set(key, job.id);
+    }
   }
 
   #path(kind: keyof Kinds, id: string): string {
@@ -167,6 +187,16 @@ async function replaceFile(file: string, bytes: Buffer): Promise<void> {
     await fresh.close();
   }
   await rename(`${file}.new`, file);
+}
+
+async function appendLines(file: string, lines: readonly string[]): Promise<void> {
+  const handle = await open(file, 'a', 0o600);
+  try {
+    await handle.appendFile(`${lines.join('\n')}\n`);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function readRecord(file: string): Promise<{ id: string } | undefined> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { NameOption } from '../core/errors.ts';
 import type { Log } from '../core/surroundings.ts';
@@ -52,6 +53,8 @@ export class JobRun {
     this.job = job;
     this.#options = options;
     this.signal = AbortSignal.any([ending, this.#stop.signal]);
+    // Every call that waits listens for it.
+    setMaxListeners(0, this.signal, ending);
     this.#watching = setInterval(() => void this.#watch(), cancelPollMs);
     this.#watching.unref();
   }

@@ -32,6 +32,9 @@ export interface ProviderBatch {
   /** Milliseconds since 1970. */
   readonly since: number;
   readonly texts: number;
+  /** The indexes of its first and last text; not all between them are in it. */
+  readonly from: number;
+  readonly to: number;
   readonly id?: string | undefined;
   /** What the provider calls the files with what came back. */
   readonly outputs?: readonly string[] | undefined;

@@ -70,6 +70,8 @@ export interface JobsOptions {
   queueLimit: number;
   /** Milliseconds that results and files are kept. */
   keepMs: number;
+  /** Where what comes back from providers lies for a while; nothing of it is a text. */
+  spoolFolder: string;
   /** What stands in front of every path. Default: nothing. */
   basePath?: string;
   /** Default: the real time. */
@@ -90,6 +92,9 @@ const sweepMs = 600_000;
 
 /** Jobs of one key that may be waiting or running. */
 const mostUnfinished = 1_000;
+
+/** Milliseconds after which whoever has lost a job has let go of it. */
+const cancelAgainMs = 2_000;
 
 /** Milliseconds between two looks at a job whose progress is followed. */
 const followMs = 200;
@@ -140,7 +145,7 @@ export class Jobs {
     if (unfinished.length >= mostUnfinished) throw tooManyJobs(mostUnfinished);
     const id = `job_${randomBytes(12).toString('hex')}`;
     const kind = request.kind ?? 'doc';
-    const takesBatches = model.spec.batchCostPer1kTokens != null;
+    const takesBatches = model.batches !== undefined;
     const estimator = budgets.limitsMoney(key)
       ? new Estimator(
           this.#options.embedder,
@@ -220,9 +225,29 @@ export class Jobs {
     const job = await this.get(id, asker);
     if (!job || job.finishedAt !== undefined) return job;
     await vault.records.cancel(id);
-    // Whoever has it lets go, and finds it cancelled when it is taken up again.
-    crew.interrupt(id);
+    // Whoever runs it sees that soon. One that nobody runs is ended here.
+    if (job.status === 'QUEUED') await this.#endQueued(id, vault, crew);
     return this.get(id, asker);
+  }
+
+  async #endQueued(id: string, vault: Vault, crew: Crew): Promise<void> {
+    const job = await vault.records.takeUp(id);
+    if (!job) return;
+    if (job.status !== 'QUEUED') {
+      // Somebody has begun with it meanwhile, and has lost it to us: it is to be ended as one that was begun.
+      if (!isOver(job)) this.#clock.after(cancelAgainMs, () => void crew.add(job).catch(() => {}));
+      return;
+    }
+    const now = this.#clock.date();
+    const ended = {
+      ...job,
+      status: 'CANCELLED',
+      finishedAt: now,
+      endsAt: now + this.#options.keepMs,
+    } as const;
+    if (!(await vault.records.save({ ...ended, money: undefined }))) return;
+    this.#options.budgets.adoptPurse(job.key, id, job.money).close();
+    await vault.texts.remove(textsOf(id));
   }
 
   /** A job as it is now, and after each change until it is over. @param signal ends it earlier */

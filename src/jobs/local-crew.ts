@@ -49,10 +49,6 @@ export class LocalCrew implements Crew {
     this.#next(deadline);
   }
 
-  interrupt(id: string): void {
-    this.#running.get(id)?.stop.abort();
-  }
-
   async close(): Promise<void> {
     this.#isClosed = true;
     const running = [...this.#running.values()];

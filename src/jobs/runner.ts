@@ -1,5 +1,6 @@
 import type { KeyBudgets } from '../admission/key-budgets.ts';
 import type { Purse } from '../admission/purse.ts';
+import type { Batches } from '../core/batches.ts';
 import type { Catalogue } from '../core/catalogue.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Embedder } from '../core/embedder.ts';
@@ -7,6 +8,7 @@ import { describeError, type NameOption, toEmbedQLError } from '../core/errors.t
 import type { EmbeddingModel } from '../core/model.ts';
 import type { Log } from '../core/surroundings.ts';
 import { computeJob } from './compute.ts';
+import { type DayOptions, DayPurchases } from './day.ts';
 import { isOver } from './job.ts';
 import { JobRun, SupersededError } from './job-run.ts';
 import type { RunJob, Vault } from './vault.ts';
@@ -23,29 +25,40 @@ export interface RunnerOptions {
   queueLimit: number;
   /** Milliseconds that results are kept. */
   keepMs: number;
+  /** Where what comes back from providers lies for a while; nothing of it is a text. */
+  spoolFolder: string;
 }
 
 /** Carries out jobs, one call for each; any that was begun before is gone on with. */
 export function createRunner(options: RunnerOptions): RunJob {
-  const { vault, catalogue, budgets, clock, log, nameOption, keepMs } = options;
+  const { vault, catalogue, embedder, budgets, clock, log, nameOption, queueLimit, keepMs } = options;
   return async (id, signal) => {
     const taken = await vault.records.takeUp(id);
     if (!taken || isOver(taken)) return;
     const run = new JobRun(taken, signal, { vault, clock, log, nameOption });
     const purse = budgets.adoptPurse(taken.key, id, taken.money);
     try {
-      if (await run.wasCancelled()) return await end('CANCELLED');
+      if (await run.wasCancelled()) return await cancel();
       await run.save({ status: 'RUNNING', startedAt: taken.startedAt ?? clock.date() });
       const model = catalogue.get(taken.model);
       // A model that cannot be used at all is an error of the job, not of every text.
       await model.identity();
-      await work(run, model, purse, options);
-      if (!run.signal.aborted) return await end('DONE');
-      if (await run.wasCancelled()) return await end('CANCELLED');
+      const { batches } = model;
+      if (run.job.deadline === 'DAY' && batches) {
+        await workWithinDay(model, batches);
+        if (isOver(run.job)) return;
+      } else {
+        await computeJob(run, { embedder, model, purse, clock, queueLimit });
+        if (!run.signal.aborted) return await end('DONE');
+      }
+      if (await run.wasCancelled()) return await cancel();
       // It goes on later, or elsewhere.
     } catch (error) {
       if (error instanceof SupersededError) return;
-      if (run.signal.aborted) throw error;
+      if (run.signal.aborted) {
+        if (!(await run.wasCancelled())) throw error;
+        return await cancel();
+      }
       const failure = toEmbedQLError(error);
       // A fault of ours, or of the store's: it may pass.
       if (failure.code === 'INTERNAL_SERVER_ERROR' || failure.retryable) throw error;
@@ -53,6 +66,42 @@ export function createRunner(options: RunnerOptions): RunJob {
     } finally {
       run.end();
       purse.leave();
+    }
+
+    async function workWithinDay(model: EmbeddingModel, batches: Batches): Promise<void> {
+      const purchases = await DayPurchases.begin(run, dayOptions(model, batches, purse, signal, options));
+      try {
+        await purchases.buy();
+        await computeJob(run, {
+          embedder,
+          model,
+          purse,
+          clock,
+          queueLimit,
+          known: (texts) => purchases.known(texts),
+          committed: (texts, outcomes) => purchases.committed(texts, outcomes),
+        });
+        if (run.signal.aborted) return;
+        await end('DONE');
+        await purchases.leave();
+      } finally {
+        await purchases.close();
+      }
+    }
+
+    /** What is at the provider is paid, so that it is taken all the same. */
+    async function cancel(): Promise<void> {
+      const batches = catalogue.all().find(({ spec }) => spec.name === run.job.model)?.batches;
+      if (!batches || run.job.batches.length === 0) return end('CANCELLED');
+      const model = catalogue.get(run.job.model);
+      const purchases = await DayPurchases.begin(run, dayOptions(model, batches, purse, signal, options));
+      try {
+        const tokens = await purchases.settle();
+        await end('CANCELLED', { batchTokens: run.job.batchTokens + tokens });
+        await purchases.leave();
+      } finally {
+        await purchases.close();
+      }
     }
 
     async function end(
@@ -66,7 +115,12 @@ export function createRunner(options: RunnerOptions): RunJob {
   };
 }
 
-async function work(run: JobRun, model: EmbeddingModel, purse: Purse, options: RunnerOptions): Promise<void> {
-  const { embedder, clock, queueLimit } = options;
-  await computeJob(run, { embedder, model, purse, clock, queueLimit });
+function dayOptions(
+  model: EmbeddingModel,
+  batches: Batches,
+  purse: Purse,
+  signal: AbortSignal,
+  { vault: { records }, embedder, clock, log, spoolFolder }: RunnerOptions,
+): DayOptions {
+  return { records, embedder, model, batches, purse, clock, log, spoolFolder, signal };
 }

@@ -32,8 +32,8 @@ export interface Records {
    * @param keys cache keys. @returns whether each is this job's now
    */
   claim(keys: readonly string[], id: string): Promise<boolean[]>;
-  /** Gives back what a job has claimed. */
-  release(keys: readonly string[], id: string): Promise<void>;
+  /** Gives back all that a job has claimed. */
+  release(id: string): Promise<void>;
 }
 
 /** Bytes by name, which grow at their end and outlive the process. A name is letters, digits, `-`, `_` and `.`. */
@@ -74,8 +74,6 @@ export interface Crew {
     readonly deadline: Deadline;
     readonly home?: string | undefined;
   }): Promise<void>;
-  /** A job of ours is to end at once, where one is run here. */
-  interrupt(id: string): void;
   /** Lets go of what is running: it is gone on with later, or elsewhere. */
   close(): Promise<void>;
 }

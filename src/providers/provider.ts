@@ -1,3 +1,4 @@
+import type { Batches } from '../core/batches.ts';
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus, TextKind } from '../core/model.ts';
 import type { Environment, Log, Progress } from '../core/surroundings.ts';
 import type { OptionReaders } from './options.ts';
@@ -90,6 +91,8 @@ export interface ProviderModel {
    * @throws InputRefusedError when a text is at fault, EmbedQLError otherwise; a `retryable` one is tried again.
    */
   embed(texts: readonly string[], signal: AbortSignal, call: ProviderCallOptions): Promise<EmbeddedText[]>;
+  /** What its service computes within a day, for less; only where the specification has a price for that. */
+  readonly batches?: Batches | undefined;
   /**
    * Fetches ahead of time what the model needs on this machine, such as weights: `embedql pull`. Only for providers that
    * need anything. @returns where it is now, to follow the model's name. @throws EmbedQLError

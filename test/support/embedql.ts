@@ -1,4 +1,4 @@
-import { type App, createApp } from '../../src/app.ts';
+import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { type Environment, type Log, silentProgress } from '../../src/core/surroundings.ts';
 import type { Provider } from '../../src/providers/provider.ts';
@@ -23,6 +23,7 @@ export async function startEmbedQL(
   env: Environment = {},
   providers?: readonly Provider[],
   log?: Log,
+  more: Partial<AppOptions> = {},
 ): Promise<TestServer> {
   const settings: Environment = {
     LOG_LEVEL: 'silent',
@@ -37,6 +38,7 @@ export async function startEmbedQL(
     log: log ?? createLog(config.logLevel, false),
     progress: silentProgress,
     ...(providers ? { providers } : {}),
+    ...more,
   });
   const url = await app.listen();
   const post = (body: unknown, init: RequestInit = {}) =>

@@ -27,6 +27,10 @@ export interface ProviderServer {
   calls: SeenCall[];
   /** What to do to the next calls instead of answering them. */
   misbehave: Misbehave | undefined;
+  /** What answers other paths; false where it does not. */
+  elsewhere:
+    | ((request: IncomingMessage, body: Buffer, response: ServerResponse) => boolean | Promise<boolean>)
+    | undefined;
   /** Milliseconds that every call takes. */
   delayMs: number;
   /** A text with this in it makes the provider refuse the whole call, as OpenAI does. */
@@ -93,6 +97,11 @@ export async function startProvider(options: { delayMs?: number } = {}): Promise
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
+    if (
+      request.url !== '/v1/embeddings' &&
+      (await provider.elsewhere?.(request, Buffer.concat(chunks), response))
+    )
+      return;
     if (request.method !== 'POST' || request.url !== '/v1/embeddings') return sendFailure(response, 404);
     const body = JSON.parse(Buffer.concat(chunks).toString()) as {
       model: string;
@@ -145,6 +154,7 @@ export async function startProvider(options: { delayMs?: number } = {}): Promise
     url,
     calls: [],
     misbehave: undefined,
+    elsewhere: undefined,
     delayMs: options.delayMs ?? 0,
     poison: '☠',
     env: { OPENAI_API_KEY: testKey, OPENAI_BASE_URL: url },

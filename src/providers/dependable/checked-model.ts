@@ -1,3 +1,4 @@
+import type { Batches, BatchLine } from '../../core/batches.ts';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelSpec, ModelStatus } from '../../core/model.ts';
 import type { Log } from '../../core/surroundings.ts';
@@ -15,6 +16,7 @@ export type CheckedModel = Pick<
   | 'identity'
   | 'fit'
   | 'embed'
+  | 'batches'
   | 'close'
 > &
   Required<Pick<ProviderModel, 'countTokens'>>;
@@ -79,7 +81,49 @@ export function checkedModel(model: ProviderModel, log: Log): CheckedModel {
         texts,
         await explained(async () => checkAnswer(spec, texts, await model.embed(texts, signal, call))),
       ),
+    batches:
+      spec.batchCostPer1kTokens === undefined ? undefined : checkedBatches(model.batches, spec, explained),
     close: () => model.close(),
+  };
+}
+
+/** What comes back in batches is looked at like any answer. */
+function checkedBatches(
+  batches: Batches | undefined,
+  spec: ModelSpec,
+  explained: <Result>(work: () => Promise<Result>) => Promise<Result>,
+): Batches | undefined {
+  if (!batches) return undefined;
+  const checked = (line: BatchLine): BatchLine => {
+    if ('error' in line) return line;
+    const { vector, tokens } = line;
+    if (vector instanceof Float32Array && vector.length === spec.dimension && isFiniteVector(vector))
+      return { id: line.id, vector, tokens: isCount(tokens) ? Math.ceil(tokens) : undefined };
+    return {
+      id: line.id,
+      error: wrong(spec, 'returned something that is no vector of this model in a batch'),
+    };
+  };
+  return {
+    maxTexts: batches.maxTexts,
+    maxBytes: batches.maxBytes,
+    submit: (texts, options) => explained(() => batches.submit(texts, options)),
+    find: (mark, since, signal) => explained(() => batches.find(mark, since, signal)),
+    look: (id, signal) => explained(() => batches.look(id, signal)),
+    cancel: (id, signal) => explained(() => batches.cancel(id, signal)),
+    forget: (id, signal) => explained(() => batches.forget(id, signal)),
+    async *read(outputs, signal) {
+      const lines = batches.read(outputs, signal)[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const next = await explained(async () => lines.next());
+          if (next.done) return;
+          yield checked(next.value);
+        }
+      } finally {
+        await lines.return?.();
+      }
+    },
   };
 }
 

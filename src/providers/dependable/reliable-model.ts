@@ -11,6 +11,7 @@ import {
   TimeoutStrategy,
   timeout,
 } from 'cockatiel';
+import type { Batches } from '../../core/batches.ts';
 import { EmbedQLError, ServerFailedError, toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents } from '../../core/events.ts';
 import type {
@@ -103,6 +104,11 @@ export class ReliableModel implements EmbeddingModel {
 
   get distinguishesKinds(): boolean {
     return this.#model.distinguishesKinds === true;
+  }
+
+  /** Whoever has texts in batches has time, and tries again by itself. */
+  get batches(): Batches | undefined {
+    return this.#model.batches;
   }
 
   get concurrency(): number {

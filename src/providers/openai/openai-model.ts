@@ -1,9 +1,11 @@
 import OpenAI, { APIError } from 'openai';
+import type { Batches } from '../../core/batches.ts';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel, ProviderSpec } from '../provider.ts';
 import { cl100kCounter, loadEncoding } from '../tokens/cl100k.ts';
 import { apportion, fitTexts, type TokenCounter } from '../tokens/counter.ts';
+import { OpenAIBatches } from './batches.ts';
 import { describeFailure } from './failures.ts';
 import { keyVariable, type OpenAIOptions, readEndpoint } from './options.ts';
 import { readResponse } from './response.ts';
@@ -12,6 +14,7 @@ import { readResponse } from './response.ts';
 export class OpenAIModel implements ProviderModel {
   readonly spec: ProviderSpec<OpenAIOptions>;
   readonly remote = true;
+  readonly batches: Batches | undefined;
   readonly #context: ProviderContext;
   readonly #counter: TokenCounter;
   /** The variable that holds the key; undefined where the server requires none. */
@@ -36,6 +39,8 @@ export class OpenAIModel implements ProviderModel {
       maxRetries: 0,
       logLevel: 'off',
     });
+    const explain = (error: unknown) => describeFailure(error, spec, this.#keyVariable ?? 'its "apiKeyEnv"');
+    this.batches = new OpenAIBatches(this.#client, spec, explain);
   }
 
   status(): ModelStatus {
