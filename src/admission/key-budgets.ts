@@ -116,9 +116,9 @@ export class KeyBudgets {
     return new Purse(payer, { day, left: nanos, hold });
   }
 
-  /** Goes on with what was set aside for a job. */
-  adoptPurse(key: string, id: string, kept: KeptMoney | undefined): Purse {
-    const payer = this.payer(key);
+  /** Goes on with what was set aside for a job. @param tag what its texts are booked under */
+  adoptPurse(key: string, id: string, kept: KeptMoney | undefined, tag?: string): Purse {
+    const payer = this.payer(key, tag);
     if (!kept || !payer.reserve) return new Purse(payer, undefined);
     const hold = this.#money.adopt({ key, id, day: kept.day, amount: kept.left });
     return new Purse(payer, { ...kept, hold });

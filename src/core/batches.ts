@@ -1,5 +1,4 @@
 import type { EmbedQLError } from './errors.ts';
-import type { TextKind } from './model.ts';
 
 /** A text of a batch. */
 export interface BatchText {
@@ -52,7 +51,7 @@ export interface Batches {
    */
   submit(
     texts: readonly BatchText[],
-    options: { readonly kind: TextKind; readonly mark: BatchMark; readonly signal: AbortSignal },
+    options: { readonly kind: 'doc' | 'query'; readonly mark: BatchMark; readonly signal: AbortSignal },
   ): Promise<string>;
   /** The id of the batch with this mark that was handed in since, in milliseconds since 1970; undefined for none. */
   find(mark: BatchMark, since: number, signal: AbortSignal): Promise<string | undefined>;

@@ -235,11 +235,11 @@ export class DayPurchases {
 
   /** Those that are neither cached nor being computed, and in no batch of another job. */
   async #missing(texts: readonly JobText[]): Promise<{ ours: JobText[]; theirs: number }> {
-    const { embedder, model, records } = this.#options;
+    const { embedder, model, purse, records } = this.#options;
     const { job, signal } = this.#run;
     const requests = texts.map(({ text }) => requestOf(text, job, model));
     const looks = await insist(this.#options.clock, signal, () =>
-      embedder.look(model, requests, patienceForClients),
+      embedder.look(model, requests, patienceForClients, purse.payer),
     );
     const missing = [...texts.keys()].filter((i) => !looks[i]!.cached && !looks[i]!.underWay);
     const claimed = await insist(this.#options.clock, signal, () =>

@@ -56,6 +56,8 @@ export interface BatchDoorRecord {
 
 /** A job, as it is written down: all that whoever goes on with it has to know. */
 export interface JobRecord extends KeptRecord {
+  /** What its texts are booked under. */
+  readonly tag?: string | undefined;
   /** Raised by whoever takes the job up; what an earlier holder writes is refused. */
   readonly epoch: number;
   readonly status: Exclude<JobStatus, 'EXPIRED'>;
@@ -106,6 +108,8 @@ export interface FileRecord extends KeptRecord {
 /** Who asks: what belongs to a key is shown to that key, and to those who may see everything. */
 export interface Asker {
   readonly key: string;
+  /** What they call what they do, for the books. */
+  readonly tag?: string | undefined;
   readonly seesAll: boolean;
 }
 

@@ -168,7 +168,7 @@ export class Jobs {
       const usd = (request.deadline === 'DAY' && takesBatches ? costUsdWithinDay : costUsd) ?? 0;
       const purse = await budgets.openPurse(key, id, usd, moneyMs);
       try {
-        const record = this.#newRecord(id, key, request, wish, taken, vault.home);
+        const record = this.#newRecord(id, asker, request, wish, taken, vault.home);
         const door = await this.#keepDoor(id, request, vault);
         const job = { ...record, money: purse.kept, ...(door && { door }) };
         await vault.records.add('jobs', job);
@@ -366,7 +366,7 @@ export class Jobs {
 
   #newRecord(
     id: string,
-    key: string,
+    { key, tag }: Asker,
     { kind, deadline, truncate, takesBlank }: JobRequest,
     { model, dimension }: EmbeddingWish,
     { total, bytes }: TakenIn,
@@ -375,6 +375,7 @@ export class Jobs {
     return {
       id,
       key,
+      ...(tag === undefined ? {} : { tag }),
       epoch: 0,
       createdAt: this.#clock.date(),
       status: 'QUEUED',

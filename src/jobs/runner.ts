@@ -36,7 +36,7 @@ export function createRunner(options: RunnerOptions): RunJob {
     const taken = await vault.records.takeUp(id);
     if (!taken || isOver(taken)) return;
     const run = new JobRun(taken, signal, { vault, clock, log, nameOption });
-    const purse = budgets.adoptPurse(taken.key, id, taken.money);
+    const purse = budgets.adoptPurse(taken.key, id, taken.money, taken.tag);
     try {
       if (await run.wasCancelled()) return await cancel();
       await run.save({ status: 'RUNNING', startedAt: taken.startedAt ?? clock.date() });

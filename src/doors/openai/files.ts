@@ -105,8 +105,8 @@ export function partsBehind(path: string, name: string): string[] {
     .filter((part) => part !== '');
 }
 
-export function askerOf({ key, seesAll = false }: Caller): Asker {
-  return { key, seesAll };
+export function askerOf({ key, seesAll = false, tag }: Caller): Asker {
+  return { key, seesAll, tag };
 }
 
 async function find(files: Files, id: string, asker: Asker): Promise<FileRecord> {

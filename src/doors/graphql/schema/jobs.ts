@@ -95,8 +95,8 @@ export function addJobs(builder: Builder, TextKindEnum: TextKindRef): void {
   );
 }
 
-function askerOf({ key, seesAll = false }: Context) {
-  return { key, seesAll };
+function askerOf({ key, seesAll = false, tag }: Context) {
+  return { key, seesAll, tag };
 }
 
 function noSuchJob() {
