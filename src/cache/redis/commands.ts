@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import calculateSlot from 'cluster-key-slot';
-import { type ChainableCommander, Cluster, type Redis } from 'ioredis';
-import type { RedisLink } from './connect.ts';
+import type { ChainableCommander, Cluster, Redis } from 'ioredis';
+import { isCluster, type RedisLink } from './connect.ts';
 
 /** What a key turns out to be: its value, or who computes it now. An Error where Redis would not say. */
 export type ClaimedValue = Buffer | 'ours' | 'theirs' | Error;
@@ -172,10 +172,6 @@ export function redisCommands(link: RedisLink): RedisCommands {
       if (link.mismatch) throw link.mismatch;
     },
   };
-}
-
-function isCluster(client: Redis | Cluster): client is Cluster {
-  return client instanceof Cluster;
 }
 
 function toClaim(value: unknown): ClaimedValue {

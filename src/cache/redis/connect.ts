@@ -1,5 +1,9 @@
+import { createRequire } from 'node:module';
 import { connect, isIP } from 'node:net';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+
+/** Loaded with the first connection: servers without Redis start sooner. */
+const ioredis = () => createRequire(import.meta.url)('ioredis') as typeof import('ioredis');
 
 /** How often and how long to try. */
 export interface Patience {
@@ -70,7 +74,7 @@ export function linkRedis(urls: readonly string[], patience: Patience, more: Red
     connected.on('close', () => {
       mismatch = undefined;
     });
-    if (connected instanceof Cluster) connected.on('node error', failed);
+    if (isCluster(connected)) connected.on('node error', failed);
     // One node of a cluster refuses to read keys of two slots in one command.
     else
       connected.on('ready', () =>
@@ -143,7 +147,7 @@ function oneAtATime(work: () => Promise<void>): () => Promise<void> {
 
 function connectOne(url: string, patience: Patience, more: RedisOptions): Redis {
   const target = url.startsWith('redis-sentinel:') ? readSentinelUrl(url) : readRedisUrl(url);
-  return new Redis({ ...target, ...optionsOf(patience), ...more });
+  return new (ioredis().Redis)({ ...target, ...optionsOf(patience), ...more });
 }
 
 function optionsOf({ queueWhileOffline, reconnectMs }: Patience): RedisOptions {
@@ -209,7 +213,7 @@ function splitOnce(text: string, separator: string): [string, string] {
 function connectCluster(urls: readonly string[], patience: Patience, more: RedisOptions): Cluster {
   const [first] = urls.map((url) => readRedisUrl(url));
   const { host: _host, port: _port, db: _db, tls, ...shared } = first!;
-  return new Cluster(
+  return new (ioredis().Cluster)(
     urls.map((url) => {
       const { host, port } = readRedisUrl(url);
       return { host: host!, port: port! };
@@ -233,4 +237,9 @@ export function linkBudgets(urls: readonly string[]): RedisLink | undefined {
   const link = linkRedis(urls, forServing, { commandTimeout: budgetWaitMs });
   link.onError(() => {});
   return link;
+}
+
+/** Whether a connection is one to all nodes of a cluster. */
+export function isCluster(client: Redis | Cluster): client is Cluster {
+  return client.isCluster;
 }

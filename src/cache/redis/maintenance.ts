@@ -1,7 +1,7 @@
-import { Cluster, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { keyPattern, parseKey } from '../../core/cache.ts';
 import { IdentityTally, isIdentityOf, type Maintenance } from '../maintenance.ts';
-import { forMaintenance, linkRedis } from './connect.ts';
+import { forMaintenance, isCluster, linkRedis } from './connect.ts';
 
 /** Keys that one step of a scan looks at. */
 const scanCount = 1_000;
@@ -22,7 +22,7 @@ export function openMaintenance(urls: readonly string[]): Maintenance {
     await link.client.exists('embed:ping').catch(() => {});
     const redis = link.client;
     await redis.exists('embed:ping');
-    for (const node of redis instanceof Cluster ? redis.nodes('master') : [redis]) {
+    for (const node of isCluster(redis) ? redis.nodes('master') : [redis]) {
       let cursor = '0';
       do {
         const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount);
