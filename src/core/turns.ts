@@ -1,12 +1,30 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
-/** Milliseconds of work after which others get a turn. */
+/** Milliseconds of work of this kind in one turn of the event loop, whoever does it. */
 const sliceMs = 4;
 
-/** Long work in small steps, between which others get a turn. */
-export class Turns {
-  #since = performance.now();
+/** When the work of this turn of the event loop began; undefined while there has been none. */
+let began: number | undefined;
+/** Those whose work goes on in a later turn, one in each, in the order in which they came. */
+const waiting: Array<() => void> = [];
+let isScheduled = false;
 
+function nextTurn(): void {
+  isScheduled = false;
+  began = undefined;
+  waiting.shift()?.();
+  if (waiting.length > 0) schedule();
+}
+
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(nextTurn);
+}
+
+/**
+ * Long work in small steps, between which others get a turn. All that is done with it shares the time: a hundred long texts at
+ * once hold the event loop no longer than one.
+ */
+export class Turns {
   /**
    * Call it after each step.
    * @returns what to wait for where it is the others' turn
@@ -16,22 +34,20 @@ export class Turns {
    * if (others) await others;
    */
   next(): Promise<void> | undefined {
-    return performance.now() - this.#since < sliceMs ? undefined : this.#othersFirst();
-  }
-
-  async #othersFirst(): Promise<void> {
-    await nextTurn();
-    this.#since = performance.now();
+    const now = performance.now();
+    if (began === undefined) {
+      began = now;
+      schedule();
+    }
+    return now - began < sliceMs ? undefined : ownTurn();
   }
 }
-
-let last: Promise<void> = Promise.resolve();
 
 /**
  * A turn of the event loop for a piece of work that takes tens of milliseconds, such as to read a document of a megabyte.
  * No two callers get the same one, so that pieces that come together do not add up; everybody else's work comes in between.
  */
 export function ownTurn(): Promise<void> {
-  last = last.then(() => nextTurn());
-  return last;
+  schedule();
+  return new Promise((resolve) => waiting.push(resolve));
 }

@@ -112,6 +112,32 @@ describe('measuring long texts', () => {
     clearInterval(timer);
     expect(turns).toBeGreaterThan(0);
   });
+
+  test('many at once share the time, in turn', async () => {
+    /** Who worked, turn by turn of the event loop. */
+    const byTurn: string[][] = [[]];
+    const next = () => {
+      byTurn.push([]);
+      immediate = setImmediate(next);
+    };
+    let immediate = setImmediate(next);
+    const worker = async (name: string) => {
+      const turnTaker = new Turns();
+      for (let n = 0; n < 6; n++) {
+        const end = performance.now() + 5;
+        while (performance.now() < end);
+        byTurn.at(-1)!.push(name);
+        const others = turnTaker.next();
+        if (others) await others;
+      }
+    };
+    await Promise.all(['a', 'b', 'c'].map(worker));
+    clearImmediate(immediate);
+    // The first step of each is begun by whoever calls it.
+    for (const some of byTurn.slice(1)) expect(some.length).toBeLessThanOrEqual(2);
+    const order = byTurn.flat().slice(3, 15);
+    for (const name of ['a', 'b', 'c']) expect(order.filter((one) => one === name)).toHaveLength(4);
+  });
 });
 
 test('what is not ours becomes an internal error that says nothing of it', () => {
