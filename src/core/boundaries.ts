@@ -31,7 +31,7 @@ export function ends(
 ): Generator<number, void, void> {
   switch (level) {
     case 0:
-      return withTheirBlanks(text, from, to, segments(text, from, to, sentences, windows[0], most), most);
+      return sentenceEnds(text, from, to, most);
     case 1:
       return wordEnds(text, from, to, most);
     case 2:
@@ -77,26 +77,35 @@ function* segments(
   }
 }
 
-/** Blank parts, such as empty lines, belong to what stands before them. */
-function* withTheirBlanks(
-  text: string,
-  from: number,
-  to: number,
-  parts: Generator<number, void, void>,
-  most: number,
-): Generator<number, void, void> {
-  let start = from;
-  let held = from;
-  for (const end of parts) {
-    const isBlank = !/\S/.test(text.slice(held, end));
-    if (held > start && !(isBlank && end - start <= most)) {
-      yield held;
-      start = held;
+/**
+ * Sentences, each with all that is blank behind it: empty lines are parts to the segmenter. However many there are, they are
+ * passed over in one step.
+ */
+function* sentenceEnds(text: string, from: number, to: number, most: number): Generator<number, void, void> {
+  for (let at = from; at < to; ) {
+    const start = at;
+    for (const end of segments(text, start, to, sentences, windows[0], most)) {
+      // It is in what stands behind the last one.
+      if (end <= at) continue;
+      const until = blankUntil(text, end, Math.min(to, at + most));
+      yield until;
+      at = until;
+      if (until - end > windows[0]) break;
     }
-    held = end;
   }
-  if (held > start) yield held;
-  else if (start < to) yield to;
+}
+
+/** Where the blanks that begin at a place end, at `most` at the latest. */
+function blankUntil(text: string, from: number, most: number): number {
+  let end = from;
+  while (end < most && isBlank(text.charCodeAt(end))) end += 1;
+  return end;
+}
+
+/** White space as JavaScript has it. */
+function isBlank(unit: number): boolean {
+  if (unit <= 0x20) return unit === 0x20 || (unit >= 9 && unit <= 13);
+  return unit >= 0xa0 && String.fromCharCode(unit).trim() === '';
 }
 
 /** Words, each with the blanks and marks behind it. */
