@@ -88,6 +88,7 @@ async function dashboards(browser: Browser): Promise<void> {
     await page.locator('#try-result').waitFor();
     await page.waitForTimeout(2_500);
   });
+  await forTheDocs(browser, loaded);
   await stopLoad();
   await rm(cacheDir, { recursive: true, force: true });
 
@@ -111,6 +112,19 @@ async function dashboards(browser: Browser): Promise<void> {
   await failing.close();
 }
 
+/** The picture of docs/operations/monitoring.md, where it was asked for: `npm run screenshots -- --docs`. */
+async function forTheDocs(browser: Browser, url: string): Promise<void> {
+  if (!process.argv.includes('--docs')) return;
+  // Minutes are what its charts are made of.
+  await new Promise((resolve) => setTimeout(resolve, 240_000));
+  const page = await browser.newPage({ viewport: { width: 1_200, height: 1_130 }, colorScheme: 'light' });
+  await page.goto(url);
+  await page.locator('main:not(.waiting)').waitFor();
+  await page.waitForTimeout(2_500);
+  await page.screenshot({ path: path.join(root, 'docs/images/dashboard.png') });
+  await page.close();
+}
+
 /** Asks for texts, some again and some wrong, until it is told to stop. */
 function load(url: string): () => Promise<void> {
   let isRunning = true;
@@ -120,12 +134,15 @@ function load(url: string): () => Promise<void> {
       texts: words,
     });
     for (let i = 0; isRunning; i++) {
-      const texts = [words[(i * 7) % 60], words[(i * 11) % 60], `new ${i}`, ...(i % 30 === 0 ? [''] : [])];
+      const old = Array.from({ length: 8 }, (_, n) => words[(i * 7 + n * 3) % 60]);
+      const fresh = Array.from({ length: 6 }, (_, n) => `sentence ${n} of the new page ${i}`);
+      const texts = [...old, ...fresh, ...(i % 90 === 0 ? [''] : [])];
       const model =
         i % 3 === 0 ? 'all-MiniLM-L6-v2' : i % 3 === 1 ? 'text-embedding-3-large' : 'text-embedding-3-small';
       const query =
         'mutation ($texts: [String!]!, $model: String) { embedBatch(texts: $texts, model: $model) { cachedCount } }';
       await post(url, query, { texts, model }, ['search', 'import', 'chat'][i % 3]!);
+      await new Promise((resolve) => setTimeout(resolve, 60 + 50 * Math.sin(Date.now() / 30_000)));
       if (i % 40 === 0) await post(url, 'mutation { embed(text: "x", model: "no-such-model") { cost } }');
     }
   };

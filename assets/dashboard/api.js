@@ -47,7 +47,9 @@ export async function* subscribe(query, signal) {
     buffer = events.pop();
     for (const event of events) {
       const line = event.split('\n').find((one) => one.startsWith('data:'));
-      if (line) yield JSON.parse(line.slice('data:'.length));
+      const data = line?.slice('data:'.length).trim();
+      // The last event of a stream has none.
+      if (data) yield JSON.parse(data);
     }
   }
 }

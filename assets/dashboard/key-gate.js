@@ -2,13 +2,14 @@ import { authorization, key } from './api.js';
 import { byId, show } from './elements.js';
 
 /** Shows the form for a key, and nothing that would be empty without one. Resolves once one was entered. */
-export function askForKey() {
+export async function askForKey() {
   const wasWrong = key.get() !== null;
   key.forget();
   lock(true);
   show('key-problem', wasWrong ? "That key is none of this server's." : '');
   byId('key').focus();
-  return new Promise((resolve) => byId('key-form').addEventListener('submit', resolve, { once: true }));
+  do await new Promise((resolve) => byId('key-form').addEventListener('submit', resolve, { once: true }));
+  while (key.get() === null);
 }
 
 /** What a key opens is there. */
@@ -27,9 +28,12 @@ function lock(isLocked) {
 export function startKeyGate() {
   byId('key-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    key.set(byId('key').value.trim());
+    const entered = byId('key').value.trim();
     byId('key').value = '';
-    show('key-problem', '');
+    // A header takes nothing else.
+    const fits = /^[\x21-\x7e]+$/.test(entered);
+    if (fits) key.set(entered);
+    show('key-problem', fits ? '' : 'A key has only letters, digits and signs of ASCII, and no blanks.');
   });
   byId('forget-key').addEventListener('click', () => {
     key.forget();

@@ -34,6 +34,9 @@ describe('the embedql command', () => {
     expect(help.out).toMatch(/serve.*models.*pull <model>/s);
     const [manual] = /\S+settings\.md$/m.exec(help.out) ?? [];
     expect(await readFile(manual!, 'utf8')).toContain('EMBEDQL_CACHE_TTL');
+    const page = await readFile(new URL('../../docs/operations/commands.md', import.meta.url), 'utf8');
+    for (const [, command] of help.out.matchAll(/^ {2}([a-z]+)(?: |$)/gm))
+      if (command !== 'help') expect(page).toContain(`\`embedql ${command}`);
   });
 
   test('does not guess at what it does not know', async () => {

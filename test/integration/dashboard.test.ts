@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessibilityFaults, chromiumPath, launchBrowser, press } from '../support/browser.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
+import { serveEmbedQL } from '../support/processes.ts';
 import { startProvider } from '../support/provider-server.ts';
 import { freePort } from '../support/redis-server.ts';
 
@@ -162,6 +163,9 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await page.getByRole('heading', { name: 'This server requires an API key' }).waitFor();
     expect(await page.locator('main').isVisible()).toBe(false);
     expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByLabel('API key').fill('schlüssel');
+    await page.keyboard.press('Enter');
+    await page.getByText('A key has only letters').waitFor();
     await page.getByLabel('API key').fill('guessed');
     await page.keyboard.press('Enter');
     await page.getByText("That key is none of this server's.").waitFor();
@@ -264,6 +268,23 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
       await page.screenshot({ path: `${screenshots}/dashboard-${colorScheme}-${width}.png`, fullPage: true });
     expect(await accessibilityFaults(page)).toEqual([]);
     expect(wrong).toEqual([]);
+    await page.close();
+  });
+
+  test('says that the server has gone, and goes on when it is back', async () => {
+    const port = String(await freePort());
+    const page = await browser.newPage();
+    const defects: string[] = [];
+    page.on('pageerror', (error) => defects.push(error.message));
+    for (const round of [1, 2]) {
+      const running = await serveEmbedQL({ PORT: port });
+      if (round === 1) await page.goto(running.url);
+      await page.getByText('OK', { exact: true }).waitFor();
+      running.process.kill('SIGTERM');
+      await running.finished;
+      await page.getByText('no connection, trying again').waitFor();
+    }
+    expect(defects).toEqual([]);
     await page.close();
   });
 
