@@ -11,6 +11,7 @@ export interface FuzzCase {
 const operations = [
   'mutation { a: embed(text: "cat") { embedding dimension cached cost } b: embedQuery(query: "dog") { model } }',
   'mutation Batch($texts: [String!]!) { embedBatch(texts: $texts, batchSize: 2) { embeddingsBase64 failures { index code } } }',
+  'mutation { a: embedChunks(text: "One. Two.", maxTokens: 4, overlapTokens: 1) { text start end tokens embedding { chunks } } b: embed(text: "long", longText: AVERAGE) { chunks } }',
   'query { models { name available } metrics { byModel { model } } health { status cacheBackend } }',
   '{ similarity(a: "cat", b: "dog") nearest(query: "q", texts: ["a", "b"], k: 1) { index text } }',
   '{ _entities(representations: [{ __typename: "EmbeddedText", text: "t" }]) { ... on EmbeddedText { embedding { tokens } } } _service { sdl } }',

@@ -26,6 +26,9 @@ const deep = (open: string, close: string, count: number) => open.repeat(count) 
 const bomb = (count: number) =>
   `mutation($t: [String!]!) { embedBatch(texts: $t) { ${aliases(count, 'embeddings')} } }`;
 const one = 'mutation($t: String!) { embed(text: $t) { tokens truncated } }';
+const average = 'mutation($t: String!) { embed(text: $t, longText: AVERAGE) { tokens chunks } }';
+const chunks = (tokens: number, selection: string) =>
+  `mutation($t: String!) { embedChunks(text: $t, maxTokens: ${tokens}) { ${selection} } }`;
 const entities = (selection: string) =>
   `query($r: [_Any!]!) { _entities(representations: $r) { ${selection} } }`;
 const stubs = (count: number) => repeated(count, { __typename: 'EmbeddedText', text: 'a' });
@@ -37,6 +40,10 @@ export function hostileRequests(scale = 1): HostileRequest[] {
   const text = (name: string, unit: string) =>
     graphql(name, one, {
       t: unit.repeat(Math.floor(bytes / Buffer.byteLength(JSON.stringify(unit).slice(1, -1)))),
+    });
+  const long = (name: string, query: string, unit: string, size = bytes) =>
+    graphql(name, query, {
+      t: unit.repeat(Math.ceil(size / Buffer.byteLength(JSON.stringify(unit).slice(1, -1)))),
     });
   const phrase = (words: string) => graphql(`the parser's "${words}"`, `{ "${words.repeat(many(55_000))}" }`);
   const introspection =
@@ -192,6 +199,24 @@ export function hostileRequests(scale = 1): HostileRequest[] {
     text('one text: line breaks', '\n'),
     text('one text: zeros', '\0'),
     text('one text: words', 'lorem ipsum '),
+    long('an average: words', average, 'lorem ipsum ', bytes / 4),
+    long('an average: no space', average, 'abcdefghij', bytes / 4),
+    long('an average: line breaks', average, '\n', bytes / 4),
+    long('an average: one character and what is set on it', average, '\u0301', bytes / 4),
+    long('pieces of 8 tokens, of everything', chunks(8, 'text'), 'lorem ipsum ', bytes / 4),
+    long('pieces of 8 tokens, as many as there may be', chunks(8, 'text start'), 'a b. ', 5_000),
+    long('pieces of a token', chunks(1, 'text'), '👨‍👩‍👧‍👦', 3_000),
+    long(
+      'pieces under 16 names, with all that there is to say of each',
+      `mutation($t: String!) { ${aliases(16, 'embedChunks(text: $t, maxTokens: 100) { text embedding { embedding embeddingBase64 embeddingInt8 } }')} }`,
+      'A cat purrs. ',
+      many(400_000),
+    ),
+    graphql(
+      'averages of 200 texts of 60 KB',
+      'mutation($t: [String!]!) { embedBatch(texts: $t, longText: AVERAGE) { totalTokens chunks } }',
+      { t: Array.from({ length: many(200) }, (_, i) => `${i} cats. `.repeat(7_000)) },
+    ),
     graphql(
       'one text many times over',
       'mutation($t: [String!]!) { embedBatch(texts: $t) { totalEmbeddings } }',
