@@ -58,6 +58,16 @@ const together: number[] = [];
 for (let round = 0; round < 5; round++)
   together.push(await calls(() => Promise.all(fresh(64).map((text) => aliases([text])))));
 atMost('provider calls for 64 requests at once, best of 5', 4, Math.min(...together));
+// 64 clients who ask again once they are answered: batches overlap, and calls are few all the same.
+const steady = 4_096;
+const steadyCalls = await calls(() =>
+  Promise.all(
+    Array.from({ length: 64 }, async () => {
+      for (let asked = 0; asked < steady / 64; asked++) await aliases(fresh(1));
+    }),
+  ),
+);
+atMost('provider calls for 4,096 texts of 64 steady clients', steady / 8, steadyCalls);
 const same = fresh(1);
 exactly(
   'provider calls for one text in 40 requests',
