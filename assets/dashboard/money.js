@@ -67,9 +67,9 @@ function showDays(rows, from, to, { first, second, write, words }) {
   const byDay = new Map(sumBy(rows, ({ day }) => day).map((sum) => [sum.name, sum]));
   const days = [];
   for (let time = Date.parse(from); utcDay(time) <= to; time += dayMs) days.push(utcDay(time));
-  byId('days').hidden = days.length < 2;
   const none = { [first]: 0, [second]: 0 };
   const largest = Math.max(0, ...[...byDay.values()].map((sum) => sum[first] + sum[second]));
+  byId('days').hidden = days.length < 2 || largest === 0;
   byId('day-columns').replaceChildren(
     ...days.map((day) => {
       const sum = byDay.get(day) ?? none;
