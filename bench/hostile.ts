@@ -3,7 +3,7 @@
 // rounds, for the machine may be busy; memory and answer are the worst. Ends with 1 where a request gets no answer, or an
 // error of ours, or holds the event loop for more than 100 ms beside JSON.parse.
 //   npm run bench:hostile [-- rounds] [-- --only words] [-- -v]
-import { type HostileRequest, hostileRequests } from '../test/support/hostile.ts';
+import { type HostileRequest, hostileRequests, sendHostile } from '../test/support/hostile.ts';
 import { serveEmbedQL } from '../test/support/processes.ts';
 import { startProvider } from '../test/support/provider-server.ts';
 import { metered, meterOf } from './blocks.ts';
@@ -29,19 +29,13 @@ interface Told {
   isFailure: boolean;
 }
 
-async function send({ path, headers, body }: HostileRequest): Promise<Told> {
+async function send(request: HostileRequest): Promise<Told> {
   try {
-    const response = await fetch(server.url + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body,
-      signal: AbortSignal.timeout(60_000),
-    });
-    const answer = await response.text();
-    const [, code] = /"code":"(\w+)"/.exec(answer.slice(0, 2_000)) ?? [];
+    const { status, text } = await sendHostile(server.url, request);
+    const [, code] = /"code":"(\w+)"/.exec(text.slice(0, 2_000)) ?? [];
     return {
-      text: `${response.status} ${code ?? `${(answer.length / 1e6).toFixed(2)} MB`}`,
-      isFailure: response.status >= 500 || code === 'INTERNAL_SERVER_ERROR',
+      text: `${status} ${code ?? `${(text.length / 1e6).toFixed(2)} MB`}`,
+      isFailure: (status >= 500 && status < 600) || code === 'INTERNAL_SERVER_ERROR',
     };
   } catch (error) {
     return { text: `none: ${error instanceof Error ? error.message : error}`, isFailure: true };

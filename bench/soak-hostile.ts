@@ -136,7 +136,7 @@ async function good(): Promise<void> {
   }
 }
 
-const large = hostileRequests(0.2);
+const large = hostileRequests(0.2).filter(({ socket }) => !socket);
 
 function* hostileCases(): Generator<FuzzCase> {
   for (let seed = 1; ; seed++) {
@@ -269,8 +269,17 @@ const [faults] = await Promise.all([
   ...Array.from({ length: hostileClients }, () => client(hostile)),
 ]);
 
-// What is under way comes to an end; Redis is told what it has missed.
+// What is under way comes to an end. Whoever asks for money tells Redis what it has missed.
 await sleep(5_000);
+for (const key of keys) {
+  const response = await fetch(`${server.url}/v1/embeddings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...auth(key) },
+    body: JSON.stringify({ input: `the last text of ${key}` }),
+  });
+  await response.arrayBuffer();
+}
+await sleep(2_000);
 collectBill();
 const wrong: string[] = [...strange];
 const end = await figures();
@@ -305,7 +314,7 @@ const rows: Array<Array<string | number>> = [];
 for (const key of keys) {
   let books = await booksOf(key);
   const own = charged.get(key)!;
-  // A key that has not spent since Redis lost its data is booked again when it spends next.
+  // What is set aside for a call that was broken off is given back when that is over.
   for (let tries = 0; tries < 50 && own > 0 && (books.spent !== own || books.held !== 0); tries++) {
     await sleep(200);
     books = await booksOf(key);
@@ -320,7 +329,8 @@ for (const key of keys) {
     answeredOf.get(key) ?? '-',
   ]);
   if (own > allowed) wrong.push(`${key} has spent ${own} of ${allowed} nanos`);
-  if (books.spent > own) wrong.push(`Redis says that ${key} has spent ${books.spent} nanos, and not ${own}`);
+  if (books.spent !== own)
+    wrong.push(`Redis says that ${key} has spent ${books.spent} nanos, and not ${own}`);
   if (books.held > 0) wrong.push(`${books.held} nanos of ${key} are set aside, and nothing is under way`);
 }
 // While Redis is away this process counts texts by itself, and a Redis that has lost its data counts anew.

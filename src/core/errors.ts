@@ -149,6 +149,15 @@ export function tooManyTexts(asked: number, allowed: number): EmbedQLError {
   );
 }
 
+/** By plan, before anything runs, or by its length, before memory is taken for it. @param allowed in bytes */
+export function answerTooLarge(allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `The answer would have more than ${allowed} bytes; ask for fewer texts or fields, for base64, or raise maxAnswerBytes.`,
+    { hint: 'maxAnswerBytes' },
+  );
+}
+
 /** Anything thrown, as an error that may be shown: what is not ours becomes a plain internal error. */
 export function toEmbedQLError(error: unknown): EmbedQLError {
   if (error instanceof EmbedQLError) return error;

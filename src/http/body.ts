@@ -67,18 +67,25 @@ const bytesOfMember = 1_024;
 /** Bytes of the name of a member. */
 const longestName = 1_024;
 /** Characters. A shorter body is read in no time, whatever is in it. */
-const smallBody = 262_144;
+export const smallBody = 262_144;
 
 function readText(body: string | Uint8Array, limit: number): unknown {
   if (body.length > smallBody) return readLargeText(body, limit);
   return parseJson(textOf(body));
 }
 
+/** Whether JSON, of at most `limit` bytes, has more inside than may be parsed. */
+export function hasTooMuchInside(json: Buffer, limit: number): boolean {
+  return (
+    json.length > smallBody &&
+    hasMoreInside(json, { inside: limit / bytesOfEach, members: limit / bytesOfMember, name: longestName })
+  );
+}
+
 /** Looks at it, parses it, and lets somebody else work with it, each in a turn of its own. */
 async function readLargeText(body: string | Uint8Array, limit: number): Promise<unknown> {
   await ownTurn();
-  const allowed = { inside: limit / bytesOfEach, members: limit / bytesOfMember, name: longestName };
-  if (hasMoreInside(typeof body === 'string' ? Buffer.from(body) : viewOf(body), allowed))
+  if (hasTooMuchInside(typeof body === 'string' ? Buffer.from(body) : viewOf(body), limit))
     throw tooManyInside();
   await ownTurn();
   const value = parseJson(textOf(body));

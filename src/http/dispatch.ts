@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Authenticate, type Identity, keyRefusal } from '../admission/keys.ts';
 import { tagOf } from '../admission/tags.ts';
 import {
+  answerTooLarge,
   badUserInput,
   describeError,
   EmbedQLError,
@@ -275,14 +276,6 @@ const crossOrigin = new EmbedQLError(
   'Pages of another origin cannot use this server; add the origin to corsOrigins.',
   { hint: 'corsOrigins' },
 );
-
-function answerTooLarge(allowed: number): EmbedQLError {
-  return new EmbedQLError(
-    'COST_LIMIT_EXCEEDED',
-    `The answer has more than ${allowed} bytes; ask for fewer texts or fields, for base64, or raise maxAnswerBytes.`,
-    { hint: 'maxAnswerBytes' },
-  );
-}
 
 const shutDown = new EmbedQLError('OVERLOADED', 'This server has shut down; use another one.', {
   retryAfterMs: 1_000,

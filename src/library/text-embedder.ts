@@ -152,20 +152,22 @@ export class TextEmbedder implements Embedder {
     const places = texts.map((text: unknown, i): string | EmbedQLError => {
       if (typeof text !== 'string') return badUserInput(`texts[${i}] must be a text; got ${kindOf(text)}.`);
       try {
-        if (!requests.has(text))
-          requests.set(text, wish.request(requireText(text, `texts[${i}]`), kind, batchSize));
-        return text;
+        const request = wish.request(requireText(text, `texts[${i}]`), kind, batchSize);
+        // Not the text: V8 hashes long ones by their length alone, and then compares each with each.
+        const { dedupeKey } = request;
+        if (!requests.has(dedupeKey)) requests.set(dedupeKey, request);
+        return dedupeKey;
       } catch (error) {
         return error as EmbedQLError;
       }
     });
     const distinct = [...requests.keys()];
     const outcomes = await this.#ask([...requests.values()], wish, signalOf(where, given));
-    const byText = new Map(distinct.map((text, i) => [text, outcomes[i]!]));
+    const byKey = new Map(distinct.map((key, i) => [key, outcomes[i]!]));
     const answered = new Set<string>();
     const results = places.map((place): Outcome => {
       if (typeof place !== 'string') return place;
-      const outcome = byText.get(place)!;
+      const outcome = byKey.get(place)!;
       const isFirst = !answered.has(place);
       answered.add(place);
       if (isFirst || outcome instanceof Error) return outcome;

@@ -136,6 +136,23 @@ describe('texts', () => {
     expect(Math.max(...sent().map(({ length }) => length))).toBe(10);
   });
 
+  test('long texts of one length are told apart, and each is sent once', async () => {
+    const embedder = await embedderOf();
+    const long = (i: number) => `${'long '.repeat(1_000)}${String(i).padStart(4, '0')}`;
+    const { results } = await embedder.embedMany([long(1), long(2), long(1), 'x\ud800', 'x\ufffd']);
+    expect(sent().flat().sort()).toEqual([long(1), long(2), 'x\ufffd']);
+    expect(results.map((result) => (result as Embedding).vector)).toEqual(
+      [long(1), long(2), long(1), 'x\ufffd', 'x\ufffd'].map((text) => vectorOf(text)),
+    );
+    expect(results.map((result) => (result as Embedding).costUsd > 0)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      false,
+    ]);
+  });
+
   test('a vector is its caller’s own', async () => {
     const embedder = await embedderOf();
     const [one, other] = await Promise.all([embedder.embed('mine'), embedder.embed('mine')]);

@@ -174,6 +174,36 @@ describe("one connection for all operations with graphql-sse's client", () => {
   });
 });
 
+test('one key may reserve a thousand streams, and no more until some of them are over', async () => {
+  const full = await startEmbedQL({ ...provider.env, EMBEDQL_API_KEYS: 'one:1,other:2' });
+  const reserve = async (key: string) => {
+    const response = await fetch(`${full.url}/graphql`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${key}` },
+    });
+    return { status: response.status, text: await response.text() };
+  };
+  let first = '';
+  for (let i = 0; i < 1_000; i++) {
+    const { status, text } = await reserve('1');
+    expect(status).toBe(201);
+    first ||= text;
+  }
+  const refused = await reserve('1');
+  expect([refused.status, refused.text]).toEqual([503, expect.stringContaining('OVERLOADED')]);
+  expect((await reserve('2')).status).toBe(201);
+  const opened = await fetch(`${full.url}/graphql`, {
+    headers: {
+      authorization: 'Bearer 1',
+      'x-graphql-event-stream-token': first,
+      accept: 'text/event-stream',
+    },
+  });
+  await opened.body!.cancel();
+  await expect.poll(async () => (await reserve('1')).status).toBe(201);
+  await full.stop();
+}, 60_000);
+
 test('a stream whose results would take more memory than there is for clients is closed', async () => {
   const small = await startEmbedQL({ ...provider.env, EMBEDQL_MAX_BUFFERED_MB: '1' });
   const client = createSseClient({ url: `${small.url}/graphql`, singleConnection: true, retryAttempts: 0 });

@@ -1,9 +1,53 @@
+import { WebSocket } from 'ws';
+
 /** A request that is made to hurt. */
 export interface HostileRequest {
   name: string;
   path: string;
   headers?: Record<string, string>;
   body: string;
+  /** The body is a message on a WebSocket: the one that opens the connection, or one after it. Default: it is posted. */
+  socket?: 'init' | 'message';
+}
+
+/** What became of it: the status, or why a connection was closed; and the answer. */
+export interface HostileAnswer {
+  status: number;
+  text: string;
+}
+
+/** Sends it, and waits for at most a minute. @throws where there is no answer */
+export async function sendHostile(url: string, request: HostileRequest): Promise<HostileAnswer> {
+  const { path, headers, body, socket } = request;
+  if (socket) return sendMessage(`${url.replace('http', 'ws')}${path}`, body, socket);
+  const response = await fetch(url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+    signal: AbortSignal.timeout(60_000),
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Closed once it has been answered. */
+function sendMessage(url: string, body: string, as: 'init' | 'message'): Promise<HostileAnswer> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, 'graphql-transport-ws');
+    const tooLate = setTimeout(() => socket.terminate(), 60_000);
+    let text = '';
+    socket.on('open', () => socket.send(as === 'init' ? body : '{"type":"connection_init"}'));
+    socket.on('message', (data) => {
+      text = String(data);
+      if (as === 'message' && text.includes('"connection_ack"')) socket.send(body);
+      else socket.close(1000);
+    });
+    socket.on('error', () => {});
+    socket.on('close', (code, reason) => {
+      clearTimeout(tooLate);
+      if (code === 1006) reject(new Error('the connection was broken off'));
+      else resolve({ status: code, text: text || String(reason) });
+    });
+  });
 }
 
 const aliases = (count: number, field: string) =>
@@ -260,7 +304,54 @@ export function hostileRequests(scale = 1): HostileRequest[] {
       body: `{"query":"{ __typename }"${',"variables":{}'.repeat(many(900_000))}}`,
     },
     ...manyMembers(many),
+    ...messages(many),
+    {
+      name: 'a form of nothing but boundaries',
+      path: '/v1/files',
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+      body: '--x\r\n\r\n'.repeat(many(1_500_000)),
+    },
+    graphql(
+      'pieces of a long text',
+      'mutation($t: String!) { embedChunks(text: $t, maxTokens: 200) { text } }',
+      {
+        t: 'Some words stand here, and then there is an end. '.repeat(many(30_000)),
+      },
+    ),
+    graphql(
+      'a long text, averaged',
+      'mutation($t: String!) { embed(text: $t, longText: AVERAGE) { tokens } }',
+      {
+        t: 'Some words stand here, and then there is an end. '.repeat(many(300_000)),
+      },
+    ),
     ...largeDocuments(many),
+  ];
+}
+
+/** What somebody may send on a WebSocket. */
+function messages(many: (count: number) => number): HostileRequest[] {
+  const subscribe = (variables: string, query = '{ __typename }') =>
+    `{"id":"1","type":"subscribe","payload":{"query":${JSON.stringify(query)},"variables":${variables}}}`;
+  const members = (count: number) => Array.from({ length: count }, (_, i) => `"${i}x":1`).join(',');
+  const message = (name: string, body: string, socket: 'init' | 'message' = 'message'): HostileRequest => ({
+    name: `a message with ${name}`,
+    path: '/graphql',
+    body,
+    socket,
+  });
+  return [
+    message('a million variables', subscribe(`{${members(many(1_000_000))}}`)),
+    message('variables nested deep', subscribe(`{"a":${deep('[', ']', many(2_000_000))}}`)),
+    message('variables nested deep, few', subscribe(`{"a":${deep('[', ']', many(100_000))}}`)),
+    message('many empty texts', subscribe(JSON.stringify({ t: repeated(many(4_500_000), '') }))),
+    message('one text of 15 MB', subscribe(JSON.stringify({ t: 'word '.repeat(many(3_000_000)) }), one)),
+    message('a long id', subscribe('{}').replace('"1"', JSON.stringify('a'.repeat(many(15_000_000))))),
+    message(
+      'many members, to open',
+      `{"type":"connection_init","payload":{${members(many(1_000_000))}}}`,
+      'init',
+    ),
   ];
 }
 

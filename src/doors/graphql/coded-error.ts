@@ -69,8 +69,16 @@ export function codedError(error: unknown, nameOption: NameOption): GraphQLError
   // `spec` Yoga does so.
   const http = asThrown && code === 'BAD_REQUEST' ? { status: asThrown.status } : asThrown;
   const isOurFault = (http?.status ?? 400) >= 500;
-  const shown = isOurFault ? toEmbedQLError(error) : badUserInput(withoutValues(error.message));
+  const shown = isOurFault
+    ? toEmbedQLError(error)
+    : badUserInput(adviceFor(code) ?? withoutValues(error.message));
   return withCode(shown, error, nameOption, http);
+}
+
+/** What to do where Yoga does not say it. @param code Yoga's */
+function adviceFor(code: string | undefined): string | undefined {
+  if (code !== 'OPERATION_RESOLUTION_FAILURE') return undefined;
+  return 'There is no operation to run; send a document with one, or say in operationName which of its operations you mean.';
 }
 
 /** What was thrown in the first place; graphql-js wraps errors, its own too, to say where they happened. */

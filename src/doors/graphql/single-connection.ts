@@ -16,6 +16,8 @@ import { heartbeatMs, streamHeaders } from './streamed-answer.ts';
 const reservedMs = 30_000;
 /** Streams that may be reserved at the same time, open or not. */
 const maxStreams = 10_000;
+/** Of one key. */
+const maxStreamsOfKey = 1_000;
 
 interface Stream {
   /** The name of the key that reserved it; it is nobody else's. */
@@ -34,6 +36,8 @@ interface Stream {
 export class SingleConnections {
   readonly #door: Door;
   readonly #streams = new Map<string, Stream>();
+  /** How many each key has. */
+  readonly #ofKey = new Map<string, number>();
 
   constructor(door: Door) {
     this.#door = door;
@@ -52,7 +56,9 @@ export class SingleConnections {
 
   /** Reserves a stream. @throws EmbedQLError OVERLOADED */
   reserve(response: ServerResponse, caller: Caller): void {
-    if (this.#streams.size >= maxStreams) throw tooManyStreams;
+    const ofKey = this.#ofKey.get(caller.key) ?? 0;
+    if (this.#streams.size >= maxStreams || ofKey >= maxStreamsOfKey) throw tooManyStreams;
+    this.#ofKey.set(caller.key, ofKey + 1);
     const token = randomUUID();
     const operations = new SocketOperations(this.#door, caller.headers, caller.requestId, caller, () =>
       this.#endIfIdle(stream),
@@ -145,8 +151,12 @@ export class SingleConnections {
 
   #drop(token: string): void {
     const stream = this.#streams.get(token);
+    if (!stream) return;
     this.#streams.delete(token);
-    stream?.operations.endAll();
+    const left = (this.#ofKey.get(stream.key) ?? 1) - 1;
+    if (left > 0) this.#ofKey.set(stream.key, left);
+    else this.#ofKey.delete(stream.key);
+    stream.operations.endAll();
   }
 
   #endIfIdle({ operations, response }: Stream): void {

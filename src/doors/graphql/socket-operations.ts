@@ -7,6 +7,7 @@ import type { Buffers, EndingBuffer } from '../../http/memory.ts';
 import type { OperationCaller, OperationRecord } from '../operation-log.ts';
 import type { Door } from './door.ts';
 import type { Outcome } from './engine.ts';
+import { checkVariables } from './params.ts';
 import { notPersisted } from './persisted-queries.ts';
 import { failed, isStream, runOperation } from './run.ts';
 import { wholeRequest } from './whole-request.ts';
@@ -85,6 +86,8 @@ export class SocketOperations {
     if (params instanceof EmbedQLError) return refuse(params);
     if (this.#running.size >= maxOperations) return refuse(tooManyAtOnce);
     try {
+      // Before anything goes over them.
+      checkVariables(params.variables, engine.mostListed(params));
       buffer.take(sizeOf(params));
     } catch (error) {
       return refuse(error);
@@ -135,11 +138,20 @@ export class SocketOperations {
   }
 }
 
-/** About the bytes of an operation. The text of its message is gone by now. */
-function sizeOf(sent: object): number {
-  const { query, variables } = sent as { query?: unknown; variables?: unknown };
-  const document = typeof query === 'string' ? query.length : 0;
-  return document + (variables ? JSON.stringify(variables).length : 0);
+/** About the bytes of an operation. The text of its message is gone by now. Variables may be nested deep. */
+function sizeOf({ query, variables }: GraphQLParams): number {
+  let bytes = typeof query === 'string' ? query.length : 0;
+  const unread: unknown[] = [variables];
+  while (unread.length > 0) {
+    const value = unread.pop();
+    bytes += typeof value === 'string' ? value.length : 8;
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [name, inside] of Object.entries(value)) {
+      bytes += name.length;
+      unread.push(inside);
+    }
+  }
+  return bytes;
 }
 
 const tooManyAtOnce = new EmbedQLError(

@@ -3,10 +3,12 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLSchema, parse } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Authenticate } from '../../admission/keys.ts';
 import { readTag, tagHeader, tagOf } from '../../admission/tags.ts';
 import type { Log } from '../../core/surroundings.ts';
+import { ownTurn } from '../../core/turns.ts';
+import { hasTooMuchInside, smallBody } from '../../http/body.ts';
 import type { Buffers, EndingBuffer } from '../../http/memory.ts';
 import { requestIdOf } from '../../http/upgrade.ts';
 import { toSentError, toSentResult } from './answer.ts';
@@ -114,16 +116,18 @@ export function createWebSockets({
         send: (text) => send(socket, text, buffers.hold(), transferTimeoutMs),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (read) =>
-          socket.on('message', (data) => {
-            // Who does not close in turn may go on sending; nothing of that is run.
-            if (socket.readyState !== socket.OPEN) return;
-            const text = String(data);
-            operations.noticeEnd(text);
-            read(text).catch((error: unknown) => {
-              log.error({ err: error }, 'internal error');
-              socket.close(CloseCode.InternalServerError, 'Internal server error');
-            });
-          }),
+          socket.on(
+            'message',
+            inTurns(socket, maxBodyBytes, (text) => {
+              // Who does not close in turn may go on sending; nothing of that is run.
+              if (socket.readyState !== socket.OPEN) return;
+              operations.noticeEnd(text);
+              read(text).catch((error: unknown) => {
+                log.error({ err: error }, 'internal error');
+                socket.close(CloseCode.InternalServerError, 'Internal server error');
+              });
+            }),
+          ),
       },
       { socket, request, operations },
     );
@@ -150,6 +154,42 @@ export function createWebSockets({
       await Promise.race([Promise.all(closed), timeIsUp]);
       for (const socket of connections.keys()) socket.terminate();
     },
+  };
+}
+
+/**
+ * Hands on messages in their order. A large one is looked at, and parsed by whoever takes it, each in a turn of its own; what
+ * has too much in it closes the connection before it is parsed.
+ */
+function inTurns(socket: WebSocket, maxBytes: number, take: (text: string) => void): (data: RawData) => void {
+  /** The large message that is under way, and those behind it. */
+  let last: Promise<void> | undefined;
+  const takeLarge = async (data: Buffer) => {
+    if (data.length > smallBody) {
+      await ownTurn();
+      if (hasTooMuchInside(data, maxBytes))
+        return socket.close(
+          CloseCode.BadRequest,
+          'The message has too many lists, objects or members; split it',
+        );
+      await ownTurn();
+    }
+    take(data.toString());
+  };
+  return (raw) => {
+    const data = raw as Buffer;
+    if (!last && data.length <= smallBody) return take(data.toString());
+    // Nothing more is read meanwhile.
+    socket.pause();
+    const mine = (last ?? Promise.resolve())
+      .then(() => takeLarge(data))
+      .catch(() => socket.terminate())
+      .finally(() => {
+        if (last !== mine) return;
+        last = undefined;
+        if (socket.bufferedAmount < unreadBytes) socket.resume();
+      });
+    last = mine;
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Catalogue } from '../../core/catalogue.ts';
-import { EmbedQLError, InputRefusedError, toEmbedQLError } from '../../core/errors.ts';
+import { answerTooLarge, type EmbedQLError, InputRefusedError, toEmbedQLError } from '../../core/errors.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
 import type { Answer, EmbedRequest } from '../../core/request.ts';
 import type { Log } from '../../core/surroundings.ts';
@@ -177,12 +177,7 @@ const bytesOfNumber = { float: 14, base64: 16 / 3 };
 /** @throws EmbedQLError COST_LIMIT_EXCEEDED before anything is computed for an answer that could not be sent */
 function checkAnswerSize({ requests, dimension, encoding }: Asked, most: number): void {
   const bytes = requests.length * (dimension * bytesOfNumber[encoding] + 64);
-  if (bytes <= most) return;
-  throw new EmbedQLError(
-    'COST_LIMIT_EXCEEDED',
-    `The answer would have more than ${most} bytes; send fewer texts, ask for base64, or raise maxAnswerBytes.`,
-    { hint: 'maxAnswerBytes' },
-  );
+  if (bytes > most) throw answerTooLarge(most);
 }
 
 function listOf(

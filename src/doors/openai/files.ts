@@ -209,6 +209,10 @@ function upload(request: IncomingMessage, files: Files, { key }: Caller): Promis
       else reject(noForm());
     });
     form.on('error', () => fail(noForm()));
+    // Nobody goes on to look for more.
+    form.on('partsLimit', () => fail(noForm()));
+    form.on('fieldsLimit', () => fail(noForm()));
+    form.on('filesLimit', () => fail(noForm()));
     request.once('error', () => fail(new BrokenOff()));
     request.once('close', () => {
       if (!request.complete) fail(new BrokenOff());

@@ -42,6 +42,15 @@ describe('a result that is finished', () => {
     expect(finished(new EmbedQLError('INTERNAL_SERVER_ERROR', 'Shown.')).log.error).not.toHaveBeenCalled();
   });
 
+  test('says what to do where no operation was found', () => {
+    const error = new GraphQLError('Could not determine what operation to execute.', {
+      extensions: { code: 'OPERATION_RESOLUTION_FAILURE', http: { status: 400 } },
+    });
+    const { errors } = createFinish(variableOf, silentLog)({ errors: [error] }, { failed: vi.fn() });
+    expect(errors![0]!.message).toContain('operationName');
+    expect(errors![0]!.extensions).toMatchObject({ code: 'BAD_USER_INPUT', http: { status: 400 } });
+  });
+
   test('has no error of ours where the client has left', () => {
     const { log, record } = finished(new DOMException('This operation was aborted', 'AbortError'));
     expect(log.error).not.toHaveBeenCalled();
