@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admission } from './admission/admission.ts';
+import { writeBudget } from './admission/budget-header.ts';
 import { KeyBudgets } from './admission/key-budgets.ts';
 import { createAuthenticate } from './admission/keys.ts';
 import { DiskTier } from './cache/disk/disk-tier.ts';
@@ -114,6 +115,7 @@ export async function createApp({
     queueDepths: () => embedder.queueDepths(),
     cacheDegraded: () => cache.degraded,
     ledgerBehindMs: () => ledger.behindMs,
+    moneyLeft: () => budgets.allMoneyLeft(),
   });
   const events = fanOut([accounting, history, prometheus]);
   // Documents and budgets are asked of Redis, too, and a request waits for it no longer for that.
@@ -152,8 +154,17 @@ export async function createApp({
     redis: budgetRedis,
     holdMs: config.providerTimeoutMs * (config.providerRetries + 1) + budgetHoldMarginMs,
     onCharge: (...charge) => prometheus.charged(...charge),
+    onLow: (key, { per, limitUsd, leftUsd }) =>
+      log.warn(
+        { key, per, limitUsd, leftUsd },
+        `The key ${key} has used 80 % of its ${limitUsd} USD for the ${per}.`,
+      ),
     accountOf: (key, tag) => ledger.account(key, tag),
   });
+  const limitsMoney = [...config.keyLimits.values()].some(
+    ({ usdPerDay, usdPerMonth }) => usdPerDay !== undefined || usdPerMonth !== undefined,
+  );
+  const budgetLeft = limitsMoney ? (key: string) => writeBudget(budgets.moneyLeft(key)) : undefined;
   const stopping = new AbortController();
   const admission = new Admission(config, budgets, prometheus);
   const jobs = createJobs(config, {
@@ -176,6 +187,7 @@ export async function createApp({
     operations: new OperationLog({
       log,
       tracing,
+      budgetLeft,
       events: {
         operation(report) {
           accounting.operation(report);
@@ -221,6 +233,7 @@ export async function createApp({
     basePath,
     errors,
     authenticate,
+    budgetLeft,
     corsOrigins: config.corsOrigins,
     maxBufferedBytes: config.maxBufferedMb * 1_000_000,
     maxAnswerBytes: config.maxAnswerBytes,

@@ -7,8 +7,9 @@ import {
 import { EmbedQLError } from '../core/errors.ts';
 import type { Account, Payer, Reservation } from '../core/request.ts';
 import type { KeyLimit, KeyLimits } from './key-limits.ts';
-import { type MoneyStore, memoryMoney, nanosPerUsd } from './money.ts';
-import { type KeptMoney, Purse } from './purse.ts';
+import { memoryMoney } from './money.ts';
+import { type LowMoneyEvent, MoneyBudgets, type MoneyLeft } from './money-budgets.ts';
+import type { KeptMoney, Purse } from './purse.ts';
 import { redisMoney, type SharedRedis } from './redis-money.ts';
 
 /** Told of what a key was charged. */
@@ -24,15 +25,10 @@ export interface KeyBudgetsOptions {
   /** Milliseconds after which money that a dead process has set aside is free again. */
   holdMs: number;
   onCharge: ChargeEvent;
+  /** Told when a key has used 80 % of its money. */
+  onLow?: LowMoneyEvent | undefined;
   /** Default: nobody keeps books. */
   accountOf?: AccountOf | undefined;
-}
-
-/** The day's money of a key is spent: nothing helps before midnight, UTC. */
-export class SpentError extends EmbedQLError {
-  constructor(message: string) {
-    super('RATE_LIMITED', message, { retryable: true, retryAfterMs: untilMidnightMs() });
-  }
 }
 
 /** What is left to a key of its minute, in texts. */
@@ -52,13 +48,6 @@ interface Limiters {
   client: unknown;
 }
 
-/** Money that is asked for in one moment. */
-interface Asked {
-  nanos: number;
-  resolve(reservation: Reservation): void;
-  reject(error: unknown): void;
-}
-
 /**
  * What each key may still ask for and spend. Counted in Redis where there is one, so that replicas share it; in
  * this process where there is none, or while it is away.
@@ -66,13 +55,15 @@ interface Asked {
 export class KeyBudgets {
   readonly #options: KeyBudgetsOptions;
   readonly #limiters = new Map<string, Limiters>();
-  readonly #money: MoneyStore;
-  /** By key. */
-  readonly #asked = new Map<string, Asked[]>();
+  readonly #money: MoneyBudgets;
 
   constructor(options: KeyBudgetsOptions) {
     this.#options = options;
-    this.#money = options.redis ? redisMoney(options.redis, options.holdMs) : memoryMoney();
+    this.#money = new MoneyBudgets({
+      store: options.redis ? redisMoney(options.redis, options.holdMs) : memoryMoney(),
+      limitOf: (key) => this.#limitOf(key),
+      onLow: options.onLow ?? (() => {}),
+    });
   }
 
   /** Whether the number of texts of a key is limited. */
@@ -87,46 +78,36 @@ export class KeyBudgets {
   payer(key: string, tag?: string): Payer {
     const { onCharge, accountOf } = this.#options;
     const payer = new KeyPayer(key, onCharge, accountOf?.(key, tag));
-    const usdPerDay = this.#limitOf(key)?.usdPerDay;
-    if (usdPerDay !== undefined) payer.reserve = (usd) => this.#reserve(key, usdPerDay, usd);
+    if (this.#money.isLimited(key)) payer.reserve = (usd) => this.#money.reserve(key, usd);
     return payer;
   }
 
   /**
    * Sets aside what a job can cost, for as long as it may take.
-   * @param id names it, for whoever goes on with the job. @throws (rejects) SpentError where it is more than is left of the day
+   * @param id names it, for whoever goes on with the job. @throws (rejects) SpentError where it is more than is left
    */
-  async openPurse(key: string, id: string, usd: number, holdMs: number): Promise<Purse> {
-    const usdPerDay = this.#limitOf(key)?.usdPerDay;
-    const payer = this.payer(key);
-    if (usdPerDay === undefined) return new Purse(payer, undefined);
-    const nanos = wholeNanos(usd);
-    const day = today();
-    const hold = await this.#money.hold({
-      key,
-      day,
-      limit: wholeNanos(usdPerDay),
-      amounts: [nanos],
-      lasting: { id, holdMs },
-    });
-    if (!hold.granted[0])
-      throw new SpentError(
-        `The job would cost ${usd} USD, more than is left to the key ${key} of its ${usdPerDay} USD for the day.`,
-      );
-    return new Purse(payer, { day, left: nanos, hold });
+  openPurse(key: string, id: string, usd: number, holdMs: number): Promise<Purse> {
+    return this.#money.openPurse(this.payer(key), id, usd, holdMs);
   }
 
   /** Goes on with what was set aside for a job. @param tag what its texts are booked under */
   adoptPurse(key: string, id: string, kept: KeptMoney | undefined, tag?: string): Purse {
-    const payer = this.payer(key, tag);
-    if (!kept || !payer.reserve) return new Purse(payer, undefined);
-    const hold = this.#money.adopt({ key, id, day: kept.day, amount: kept.left });
-    return new Purse(payer, { ...kept, hold });
+    return this.#money.adoptPurse(this.payer(key, tag), id, kept);
   }
 
   /** Whether the money of a key is limited. */
   limitsMoney(key: string): boolean {
-    return this.#limitOf(key)?.usdPerDay !== undefined;
+    return this.#money.isLimited(key);
+  }
+
+  /** What is left to a key of its money, as far as is known; empty where that has no limit. */
+  moneyLeft(key: string): MoneyLeft[] {
+    return this.#money.left(key);
+  }
+
+  /** The same for every key that has asked for something. */
+  allMoneyLeft(): Array<MoneyLeft & { key: string }> {
+    return this.#money.all();
   }
 
   /** What is left to a key of its minute, as it was when it last took something; undefined where that is not known. */
@@ -170,41 +151,6 @@ export class KeyBudgets {
         `The key ${key} has used its ${textsPerMinute} texts of this minute; try again after it.`,
         (rejection as RateLimiterRes).msBeforeNext,
       );
-    }
-  }
-
-  /** What is asked for in one moment travels together. */
-  #reserve(key: string, usdPerDay: number, usd: number): Promise<Reservation> {
-    return new Promise((resolve, reject) => {
-      const asked = this.#asked.get(key) ?? [];
-      asked.push({ nanos: wholeNanos(usd), resolve, reject });
-      if (asked.length > 1) return;
-      this.#asked.set(key, asked);
-      queueMicrotask(() => {
-        this.#asked.delete(key);
-        void this.#hold(key, usdPerDay, asked);
-      });
-    });
-  }
-
-  /** Never rejects: each request gets its answer. */
-  async #hold(key: string, usdPerDay: number, asked: readonly Asked[]): Promise<void> {
-    try {
-      const amounts = asked.map(({ nanos }) => nanos);
-      const hold = await this.#money.hold({ key, day: today(), limit: wholeNanos(usdPerDay), amounts });
-      const refusal = new SpentError(
-        `The key ${key} has spent its ${usdPerDay} USD for the day, or what is left is less than this can cost; what is cached it still gets.`,
-      );
-      for (const [i, { nanos, resolve, reject }] of asked.entries()) {
-        if (!hold.granted[i]) reject(refusal);
-        else
-          resolve({
-            settle: (usd) => hold.settle(nanos, Math.round(usd * nanosPerUsd)),
-            release: () => hold.settle(nanos, 0),
-          });
-      }
-    } catch (error) {
-      for (const { reject } of asked) reject(error);
     }
   }
 
@@ -264,21 +210,6 @@ class KeyPayer implements Payer {
     this.#onCharge(this.key, usd, tokens);
     this.#account?.charged(usd, tokens, model, tokensEstimated);
   }
-}
-
-const dayMs = 86_400_000;
-
-/** Rounded up, except for what is only the rounding of floats: what costs exactly the day's money is within it. */
-function wholeNanos(usd: number): number {
-  return Math.ceil(Number((usd * nanosPerUsd).toFixed(4)));
-}
-
-function today(): string {
-  return new Date().toISOString().slice(0, 10);
-}
-
-function untilMidnightMs(): number {
-  return dayMs - (Date.now() % dayMs);
 }
 
 function limited(message: string, retryAfterMs: number): EmbedQLError {

@@ -7,8 +7,8 @@ export interface SharedRedis {
   readonly client: Redis | Cluster;
 }
 
-/** Seconds that a day's books are kept: longer than any reservation lives past midnight. */
-const keptSeconds = 2 * 86_400;
+/** Seconds that the books of a day, or of a month, are kept: longer than any reservation lives past its end. */
+const keptSeconds = (period: string) => (period.length === 'YYYY-MM'.length ? 33 : 2) * 86_400;
 
 /** Milliseconds after which what could not be booked is tried again. */
 const retryMs = 1_000;
@@ -26,7 +26,7 @@ const bookTotal = `
   end`;
 
 /**
- * KEYS: the day's books of a key (spent, held, each reservation by id, what each process has spent), its reservations by
+ * KEYS: the books of a key for a day or a month (spent, held, each reservation by id, what each process has spent), its reservations by
  * the time they end. ARGV: now and the end of this reservation in milliseconds, limit, id, seconds to keep, process,
  * what it has spent, then the amounts. Returns what is spent and held after it, then 1 for each amount that fits, else 0.
  */
@@ -85,14 +85,14 @@ const bookScript = `${bookTotal}
  */
 export function redisMoney(redis: SharedRedis, holdMs: number): MoneyStore {
   const process = `by:${randomUUID()}`;
-  /** By key and day: money of jobs is booked on the day that it was set aside on. */
+  /** By key and period: money of jobs is booked on the day that it was set aside on. */
   const accounts = new Map<string, Account>();
-  const accountOf = ({ key, day }: Pick<MoneyRequest, 'key' | 'day'>) => {
-    const name = `${day} ${key}`;
+  const accountOf = ({ key, period }: Pick<MoneyRequest, 'key' | 'period'>) => {
+    const name = `${period} ${key}`;
     let account = accounts.get(name);
     if (!account) {
       for (const [other, { isOver }] of accounts) if (isOver) accounts.delete(other);
-      account = new Account(redis, holdMs, process, { key, day });
+      account = new Account(redis, holdMs, process, { key, period });
       accounts.set(name, account);
     }
     return account;
@@ -103,9 +103,10 @@ export function redisMoney(redis: SharedRedis, holdMs: number): MoneyStore {
   };
 }
 
-/** What this process has to do with the money of one key on one day. */
+/** What this process has to do with the money of one key in one period. */
 class Account {
-  readonly day: string;
+  readonly period: string;
+  readonly #keptSeconds: number;
   readonly #redis: SharedRedis;
   readonly #holdMs: number;
   readonly #process: string;
@@ -124,19 +125,25 @@ class Account {
     redis: SharedRedis,
     holdMs: number,
     process: string,
-    { key, day }: Pick<MoneyRequest, 'key' | 'day'>,
+    { key, period }: Pick<MoneyRequest, 'key' | 'period'>,
   ) {
-    const books = `{embedql}:money:${key}:${day}`;
-    this.day = day;
+    const books = `{embedql}:money:${key}:${period}`;
+    this.period = period;
+    this.#keptSeconds = keptSeconds(period);
     this.#redis = redis;
     this.#holdMs = holdMs;
     this.#process = process;
     this.#keys = [books, `${books}:ends`];
   }
 
-  /** Whether its day is so long ago that its books are gone. */
+  /** Whether its period is so long ago that its books are gone. */
   get isOver(): boolean {
-    return Date.now() > Date.parse(this.day) + keptSeconds * 1_000;
+    return Date.now() > Date.parse(this.period) + this.#keptSeconds * 1_000;
+  }
+
+  /** What is spent and set aside, as far as this process knows. */
+  get #used(): number {
+    return this.#others + this.#spent + this.#held;
   }
 
   adopt({ id, amount }: AdoptedMoney): MoneyHold {
@@ -144,6 +151,7 @@ class Account {
     let remaining = amount;
     return {
       granted: [true],
+      used: this.#used,
       settle: (givenBack, paid) => {
         remaining -= givenBack;
         this.#change(id, remaining);
@@ -161,7 +169,7 @@ class Account {
       now + (lasting?.holdMs ?? this.#holdMs),
       limit,
       id,
-      keptSeconds,
+      this.#keptSeconds,
       this.#process,
       this.#spent,
       ...amounts,
@@ -183,12 +191,14 @@ class Account {
       this.#held += remaining;
       return {
         granted,
+        used: this.#used,
         settle: (givenBack, paid) => this.#settle(givenBack, paid),
         leave: (left) => this.#leave(left),
       };
     }
     return {
       granted,
+      used: this.#used,
       settle: (givenBack, paid) => {
         remaining -= givenBack;
         this.#change(id, remaining);
@@ -229,7 +239,7 @@ class Account {
   async #book(): Promise<void> {
     const told = this.#changed;
     this.#changed = new Map();
-    const args = [this.#process, this.#spent, keptSeconds, ...[...told].flat()].map(String);
+    const args = [this.#process, this.#spent, this.#keptSeconds, ...[...told].flat()].map(String);
     try {
       await this.#redis.client.eval(bookScript, 2, ...this.#keys, ...args);
     } catch {

@@ -193,7 +193,7 @@ export const variables = {
   ],
   keyLimits: [
     'EMBEDQL_KEY_LIMITS',
-    keyLimits('web:6000/min:5usd/day'),
+    keyLimits('web:6000/min:5usd/day:100usd/month'),
     'Limits of each key; see [Keys and their limits](keys.md).',
   ],
   allowAnonymous: [

@@ -133,7 +133,8 @@ export function origins(example: string): Variable<readonly string[]> {
 export function keyLimits(example: string): Variable<KeyLimits> {
   return {
     example,
-    expected: 'names of keys, each with texts a minute, USD a day or both, with commas between them',
+    expected:
+      'names of keys, each with texts a minute, USD a day, USD a month or several of these, with commas between them',
     read: (text) => (text === undefined ? new Map() : parseKeyLimits(text)),
   };
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { budgetHeader } from '../admission/budget-header.ts';
 import type { EmbedQLError, ErrorCode } from '../core/errors.ts';
 import type { OperationEvents, OperationReport } from '../core/events.ts';
 import type { Answer } from '../core/request.ts';
@@ -40,6 +41,8 @@ export interface OperationLogOptions {
   tracing: Tracing;
   /** Told of every operation that is over. */
   events: OperationEvents;
+  /** What is left to a key of its money, for a header; undefined: nothing is said. Default: for no key. */
+  budgetLeft?: ((key: string) => string | undefined) | undefined;
 }
 
 /** The log line, the span and the figures of operations: the same for every door, for answers and for streams. */
@@ -133,6 +136,13 @@ export class OperationRecord {
     if (this.#texts === 0) return;
     const figures = writeFigures(this.#texts, this.#hits, this.#calls.size, this.#costUsd);
     this.#caller.setHeader(figuresName, figures);
+    this.tellBudget();
+  }
+
+  /** Puts on the answer what is left to the key, now that it has been charged. Before its head is sent. */
+  tellBudget(): void {
+    const budget = this.#options.budgetLeft?.(this.#caller.key);
+    if (budget !== undefined) this.#caller.setHeader(budgetHeader, budget);
   }
 
   /** The operation is over; a second call is none. @param cancelled whether the client has gone before its answer */

@@ -9,7 +9,7 @@ const allowed = {
 const usualHeaders = 'authorization, content-type, x-request-id';
 /** What it may read. */
 const exposed =
-  'x-request-id, x-embedql-figures, x-embedql-truncated, retry-after, retry-after-ms, x-should-retry, ' +
+  'x-request-id, x-embedql-figures, x-embedql-budget-left, x-embedql-truncated, retry-after, retry-after-ms, x-should-retry, ' +
   'openai-processing-ms, openai-version, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, ' +
   'x-ratelimit-reset-requests';
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { budgetHeader } from '../admission/budget-header.ts';
 import { type Authenticate, type Identity, keyRefusal } from '../admission/keys.ts';
 import { tagOf } from '../admission/tags.ts';
 import {
@@ -37,6 +38,8 @@ export interface DispatchOptions {
   /** How errors are told where no route has a shape of its own. */
   errors: ErrorShape;
   authenticate: Authenticate;
+  /** What is left to a key of its money, for a header; undefined: nothing is said. Default: for no key. */
+  budgetLeft?: ((key: string) => string | undefined) | undefined;
   /** Of web pages that may use this server from a browser. */
   corsOrigins: readonly string[];
   /** Bytes that may be held for clients, of bodies and of answers. */
@@ -180,6 +183,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     }
     if (!isAllowed) return refuseMethod();
     if (buffers.full) return turnAway(tooMuchBuffered);
+    const budget = options.budgetLeft?.(identity.key);
+    if (budget !== undefined) response.setHeader(budgetHeader, budget);
     await route.handle(request, response, caller(identity));
   }
 

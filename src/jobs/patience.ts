@@ -1,4 +1,4 @@
-import { SpentError } from '../admission/key-budgets.ts';
+import { SpentError } from '../admission/money-budgets.ts';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Embedder } from '../core/embedder.ts';
 import { EmbedQLError } from '../core/errors.ts';

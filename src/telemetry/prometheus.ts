@@ -20,6 +20,8 @@ export interface PrometheusOptions {
   cacheDegraded(): boolean;
   /** Milliseconds that figures of the ledger have been waiting for a store that does not take them. */
   ledgerBehindMs(): number;
+  /** What keys with a limit have left of their money. */
+  moneyLeft(): Array<{ key: string; per: 'day' | 'month'; limitUsd: number; leftUsd: number }>;
 }
 
 /** Texts in a call: up to the 2,048 that OpenAI takes. */
@@ -52,7 +54,7 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     operationSeconds,
   );
 
-  constructor({ specs, queueDepths, cacheDegraded, ledgerBehindMs }: PrometheusOptions) {
+  constructor({ specs, queueDepths, cacheDegraded, ledgerBehindMs, moneyLeft }: PrometheusOptions) {
     const registers = [this.#registry];
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
     this.#embeddings = new TalliedCounter({
@@ -164,6 +166,24 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
       registers,
       collect() {
         this.set(ledgerBehindMs() / 1_000);
+      },
+    });
+    new Gauge({
+      name: 'embedql_key_budget_usd',
+      help: 'USD that a key may spend in a UTC day or month.',
+      labelNames: ['key', 'per'],
+      registers,
+      collect() {
+        for (const { key, per, limitUsd } of moneyLeft()) this.set({ key, per }, limitUsd);
+      },
+    });
+    new Gauge({
+      name: 'embedql_key_budget_left_usd',
+      help: 'USD that are left to a key of its day or month; what is set aside counts as spent.',
+      labelNames: ['key', 'per'],
+      registers,
+      collect() {
+        for (const { key, per, leftUsd } of moneyLeft()) this.set({ key, per }, leftUsd);
       },
     });
     this.#webSockets = new Gauge({

@@ -6,7 +6,7 @@ import type { MoneyHold, MoneyStore } from '../../src/admission/money.ts';
 import { redisMoney } from '../../src/admission/redis-money.ts';
 import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
 
-const request = { key: 'web', day: '2026-01-01', limit: 100 };
+const request = { key: 'web', period: '2026-01-01', limit: 100 };
 
 /** A process that sets aside everything and waits. */
 const holder = `
@@ -35,7 +35,7 @@ describe.skipIf(!hasRedisServer)('books that replicas share', () => {
     await redis.client.ping();
   };
   const book = async (field: string) =>
-    Number((await redis.client.hget(`{embedql}:money:${request.key}:${request.day}`, field)) ?? 0);
+    Number((await redis.client.hget(`{embedql}:money:${request.key}:${request.period}`, field)) ?? 0);
 
   test('what a killed process had set aside is free again once its time is over, and not before', async () => {
     const holdMs = 1_500;

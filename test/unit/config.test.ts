@@ -111,9 +111,11 @@ describe('readConfig', () => {
   });
 
   test('reads limits of keys', () => {
-    const { keyLimits } = readConfig({ EMBEDQL_KEY_LIMITS: 'web:6000/min:0.5usd/day, *:10USD/day' });
+    const { keyLimits } = readConfig({
+      EMBEDQL_KEY_LIMITS: 'web:6000/min:0.5usd/day:9usd/month, *:10USD/day',
+    });
     expect(Object.fromEntries(keyLimits)).toEqual({
-      web: { textsPerMinute: 6_000, usdPerDay: 0.5 },
+      web: { textsPerMinute: 6_000, usdPerDay: 0.5, usdPerMonth: 9 },
       '*': { usdPerDay: 10 },
     });
   });

@@ -187,6 +187,7 @@ async function answerList(
       if (gone.aborted) throw new BrokenOff();
       const figures = figuresHeader(answered.flatMap(({ record }) => record ?? []));
       if (figures) caller.setHeader(...figures);
+      answered[0]?.record?.tellBudget();
       return { value: answered.map(({ value }) => value), head: undefined };
     },
   );

@@ -1,5 +1,5 @@
-import { SpentError } from '../../admission/key-budgets.ts';
 import { WrongKeyError } from '../../admission/keys.ts';
+import { SpentError } from '../../admission/money-budgets.ts';
 import { describeError, EmbedQLError, type ErrorCode, type NameOption } from '../../core/errors.ts';
 import type { ErrorShape } from '../../http/respond.ts';
 
