@@ -9,7 +9,14 @@ import { createAuthenticate } from './admission/keys.ts';
 import { DiskTier } from './cache/disk/disk-tier.ts';
 import { MemoryCache } from './cache/memory.ts';
 import { noCache } from './cache/none.ts';
-import { budgetWaitMs, forServing, linkBudgets, linkRedis, type Patience } from './cache/redis/connect.ts';
+import {
+  budgetWaitMs,
+  forServing,
+  linkBudgets,
+  linkRedis,
+  type Patience,
+  type RedisLink,
+} from './cache/redis/connect.ts';
 import { RedisTier } from './cache/redis/redis-tier.ts';
 import { documentWaitMs, redisDocuments } from './cache/redis/shared-documents.ts';
 import { TieredCache } from './cache/tiers.ts';
@@ -46,6 +53,7 @@ import { createUpgrade, type UpgradeListener } from './http/upgrade.ts';
 import { openDiskVault } from './jobs/disk-vault.ts';
 import { Jobs, type JobsOptions } from './jobs/jobs.ts';
 import { LocalCrew } from './jobs/local-crew.ts';
+import { openRedisVault } from './jobs/redis-vault.ts';
 import type { BookStore } from './ledger/book-store.ts';
 import { DiskBooks, ledgerFolder } from './ledger/disk-books.ts';
 import { Ledger } from './ledger/ledger.ts';
@@ -351,23 +359,45 @@ function createJobs(
   config: Config,
   parts: Pick<JobsOptions, 'catalogue' | 'embedder' | 'admission' | 'budgets' | 'log' | 'basePath' | 'clock'>,
 ): Jobs {
-  const { cacheDir, maxBodyBytes } = config;
+  const { cacheDir, maxBodyBytes, jobSecret } = config;
+  const keepMs = config.jobDays * 86_400_000;
+  const stateUrls = config.stateRedisUrls.length > 0 ? config.stateRedisUrls : config.redisUrls;
+  const { log } = parts;
+  const hasPlace = cacheDir !== undefined || (jobSecret !== undefined && stateUrls.length > 0);
   return new Jobs({
     ...parts,
     open: async () => {
-      const vault = await openDiskVault(cacheDir!, parts.log);
-      return vault && { vault, crew: new LocalCrew(vault.records, parts.log) };
+      if (stateUrls.length > 0) {
+        const connect = () => quietly(linkRedis(stateUrls, forServing, jobsConnection));
+        const connectPatiently = () => quietly(linkRedis(stateUrls, forWorkers, workersConnection));
+        return openRedisVault({ connect, connectPatiently, secret: jobSecret, cacheDir, keepMs, log });
+      }
+      const vault = await openDiskVault(cacheDir!, log);
+      return vault && { vault, crew: new LocalCrew(vault.records, log) };
     },
-    unavailable: cacheDir === undefined ? noPlaceForJobs : undefined,
+    unavailable: hasPlace ? undefined : noPlaceForJobs,
     nameOption: variableOf,
     decodeTokens: (lists, line) =>
       decodeTokenLists(lists, { limit: maxBodyBytes, placeOf: (i) => `input[${i}] of line ${line}` }),
     maxTexts: config.maxJobTexts,
     maxFileBytes: config.maxFileMb * 1_000_000,
     queueLimit: config.queueLimit,
-    keepMs: config.jobDays * 86_400_000,
+    keepMs,
     spoolFolder: cacheDir === undefined ? tmpdir() : path.join(cacheDir, 'jobs', 'spool'),
   });
+}
+
+/** Milliseconds for a command that carries megabytes. */
+const jobsConnection = { commandTimeout: 10_000, socketTimeout: 15_000 };
+
+/** A worker waits for its next job in a command. */
+const forWorkers: Patience = { queueWhileOffline: true, reconnectMs: forServing.reconnectMs };
+const workersConnection = { maxRetriesPerRequest: null, commandTimeout: undefined, socketTimeout: undefined };
+
+/** That Redis is away is told by the cache. */
+function quietly(link: RedisLink): RedisLink {
+  link.onError(() => {});
+  return link;
 }
 
 const noPlaceForJobs =

@@ -37,6 +37,7 @@ export type OptionName =
   | 'maxTokens'
   | 'maxJobTexts'
   | 'maxFileMb'
+  | 'jobSecret'
   | 'maxBodyBytes'
   | 'maxAnswerBytes'
   | 'maxBufferedMb'

@@ -35,6 +35,9 @@ export interface FlightsOptions {
 const firstPollMs = 20;
 const longestPollMs = 250;
 
+/** Milliseconds that an operation waits for the cache that can wait: what is taken for missing is paid. */
+const patientCacheWaitMs = 5_000;
+
 /** Operations that are told of their vectors in one turn of the event loop. */
 const toldAtOnce = 8;
 
@@ -337,7 +340,8 @@ export class Flights {
   /** One question to the cache for all of them, within what is left of the operation's time for it. */
   async #ask(flights: readonly Flight[], operation: Operation): Promise<Claimed[]> {
     const { clock, cacheWaitMs } = this.#options;
-    const wait = this.#cacheWaits.get(operation) ?? { leftMs: cacheWaitMs };
+    const leftMs = operation.canWait ? patientCacheWaitMs : cacheWaitMs;
+    const wait = this.#cacheWaits.get(operation) ?? { leftMs };
     this.#cacheWaits.set(operation, wait);
     if (wait.leftMs < 1) return flights.map(() => undefined);
     const started = clock.now();
@@ -396,7 +400,13 @@ export class Flights {
         for (const flight of waiting) if (flight.deserted) this.#forget(flight);
         waiting = waiting.filter(({ deserted }) => !deserted);
         if (waiting.length === 0) return;
-        const { missing, elsewhere } = this.#receive(waiting, await this.#claim(waiting, cacheWaitMs));
+        const { missing, elsewhere } = this.#receive(
+          waiting,
+          await this.#claim(
+            waiting,
+            waiting.every(({ canWait }) => canWait) ? patientCacheWaitMs : cacheWaitMs,
+          ),
+        );
         waiting = elsewhere;
         if (missing.length > 0) void this.#compute(missing).catch((error) => this.#failAll(missing, error));
       }

@@ -99,7 +99,7 @@ export class Files {
       throw new EmbedQLError(
         'OVERLOADED',
         'The file is on another replica of this server; send it again, or set jobSecret so that all replicas can read it.',
-        { retryable: true, retryAfterMs: 1_000 },
+        { hint: 'jobSecret', retryable: true, retryAfterMs: 1_000 },
       );
     return this.#vault.texts.read(contentOf(id), 0, bytes);
   }

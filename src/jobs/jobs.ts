@@ -93,6 +93,9 @@ const sweepMs = 600_000;
 /** Jobs of one key that may be waiting or running. */
 const mostUnfinished = 1_000;
 
+/** Milliseconds between two attempts to open what jobs are kept in. */
+const openAgainMs = 5_000;
+
 /** Milliseconds after which whoever has lost a job has let go of it. */
 const cancelAgainMs = 2_000;
 
@@ -119,7 +122,11 @@ export class Jobs {
 
   /** Opens what jobs are kept in, and goes on with those that are there. Never rejects: whoever asks for a job tries again. */
   async ready(): Promise<void> {
-    if (this.#options.unavailable === undefined) await this.#open().catch(() => {});
+    if (this.#options.unavailable !== undefined || this.#isClosed) return;
+    await this.#open().catch(() => {
+      // Redis may be away, or another process has the folder: jobs that wait must not wait for somebody to ask.
+      this.#clock.after(openAgainMs, () => void this.ready()).unref?.();
+    });
   }
 
   /** The files of clients. @throws EmbedQLError where there are none on this server */
@@ -316,7 +323,7 @@ export class Jobs {
       opened = await open();
     } catch (error) {
       if (error instanceof EmbedQLError) throw error;
-      log.error({ err: error }, 'Jobs cannot be kept; check EMBEDQL_CACHE_DIR');
+      log.error({ err: error }, 'Jobs cannot be kept; check EMBEDQL_CACHE_DIR, or Redis');
       throw new EmbedQLError('OVERLOADED', 'This server cannot keep jobs at the moment; try again later.', {
         retryAfterMs: 1_000,
         cause: error,
