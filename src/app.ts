@@ -22,15 +22,16 @@ import { documentWaitMs, redisDocuments } from './cache/redis/shared-documents.t
 import { TieredCache } from './cache/tiers.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError, variableOf } from './config/config.ts';
-import { Accounting } from './core/accounting.ts';
+import { Accounting, costOf } from './core/accounting.ts';
 import type { Cache } from './core/cache.ts';
 import { Catalogue } from './core/catalogue.ts';
 import type { Clock } from './core/clock.ts';
 import { Embedder } from './core/embedder.ts';
 import { describeError, toEmbedQLError } from './core/errors.ts';
-import type { CacheEvents } from './core/events.ts';
-import { fanOut } from './core/events.ts';
+import type { CacheEvents, CanaryCall } from './core/events.ts';
+import { fanOut, silentEvents } from './core/events.ts';
 import { History } from './core/history.ts';
+import type { EmbeddingModel, EndpointStatus } from './core/model.ts';
 import type { Environment, Log, Progress } from './core/surroundings.ts';
 import { graphqlErrors } from './doors/graphql/coded-error.ts';
 import { createDoor } from './doors/graphql/door.ts';
@@ -121,6 +122,7 @@ export async function createApp({
   const prometheus = new PrometheusMetrics({
     specs,
     queueDepths: () => embedder.queueDepths(),
+    endpoints: () => endpointsOf(models),
     cacheDegraded: () => cache.degraded,
     ledgerBehindMs: () => ledger.behindMs,
     moneyLeft: () => budgets.allMoneyLeft(),
@@ -129,13 +131,13 @@ export async function createApp({
   // Documents and budgets are asked of Redis, too, and a request waits for it no longer for that.
   const waitMs = cacheWaitMs - documentWaitMs - (config.keyLimits.size > 0 ? budgetWaitMs : 0);
   const { cache, ready, documents } = createCache(config, waitMs, prometheus, log);
-  const models = openModels(specs, {
+  const models: EmbeddingModel[] = openModels(specs, {
     providers,
     env,
     modelsDir: config.modelsDir,
     log,
     progress,
-    events,
+    events: fanOut([events, { ...silentEvents, canary: (call) => bookCanary(call) }]),
     reliability: {
       concurrency: config.providerConcurrency,
       timeoutMs: config.providerTimeoutMs,
@@ -173,6 +175,10 @@ export async function createApp({
     ({ usdPerDay, usdPerMonth }) => usdPerDay !== undefined || usdPerMonth !== undefined,
   );
   const budgetLeft = limitsMoney ? (key: string) => writeBudget(budgets.moneyLeft(key)) : undefined;
+  const bookCanary = ({ model, tokens, tokensEstimated }: CanaryCall) => {
+    const { spec } = catalogue.get(model);
+    if (tokens > 0) budgets.payer(canaryKey).charged(costOf(tokens, spec), tokens, model, tokensEstimated);
+  };
   const stopping = new AbortController();
   const admission = new Admission(config, budgets, prometheus);
   const jobs = createJobs(config, {
@@ -322,6 +328,15 @@ export async function createApp({
       return closing;
     },
   };
+}
+
+/** The key under which the books have what endpoints are asked by nobody (contract, section 6). */
+const canaryKey = 'canary';
+
+function endpointsOf(models: readonly EmbeddingModel[]): Array<{ model: string } & EndpointStatus> {
+  return models.flatMap((model) =>
+    (model.endpoints?.() ?? []).map((status) => ({ model: model.spec.name, ...status })),
+  );
 }
 
 /** Milliseconds that money stays set aside beyond the longest that a provider can take. */

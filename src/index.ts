@@ -41,6 +41,7 @@ export {
   local,
   type ModelDefinition,
   type ModelOptions,
+  type OpenAICompatibleEndpoint,
   type OpenAICompatibleOptions,
   type OpenAIModelOptions,
   openai,

@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import type { EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
+import type { CanaryCall, EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
 import { LatencyHistogram, type Percentiles } from './latency.ts';
 import type { ModelSpec } from './model.ts';
 
@@ -126,6 +126,11 @@ export class Accounting implements EmbedderEvents, OperationEvents {
     tally.providerCalls += 1;
     tally.textsSent += call.texts;
     tally.providerMs += call.seconds * 1000;
+  }
+
+  /** Nobody asked for it, so it is no text and no call; it is paid for. */
+  canary({ model, tokens }: CanaryCall): void {
+    if (tokens > 0) this.#tally(model).tokens += tokens;
   }
 
   operation({ type, outcome, ms, texts, errors }: OperationReport): void {

@@ -6,6 +6,20 @@ export interface ProviderCall {
   texts: number;
   seconds: number;
   outcome: 'ok' | ErrorCode;
+  /** Which of the model's endpoints was called; undefined for a model on this machine. */
+  endpoint?: string | undefined;
+}
+
+/** An endpoint was asked for the vector of a fixed text, to see whether it serves the model that it should. */
+export interface CanaryCall {
+  model: string;
+  endpoint: string;
+  seconds: number;
+  outcome: 'ok' | ErrorCode;
+  /** Tokens that were charged. */
+  tokens: number;
+  /** Whether they are an estimate. */
+  tokensEstimated: boolean;
 }
 
 /** What happens in the core, told as it happens; accounting and telemetry listen. */
@@ -24,7 +38,18 @@ export interface EmbedderEvents {
   computed(model: string, texts: number, tokens: number, tokensEstimated: number, inBatch?: boolean): void;
   /** One attempt at a provider, whatever came of it. */
   providerCall(call: ProviderCall): void;
+  /** One question to an endpoint that nobody has asked for, and that is paid for all the same. */
+  canary?(call: CanaryCall): void;
 }
+
+/** Listens to nothing. */
+export const silentEvents: EmbedderEvents = {
+  cacheHits: () => {},
+  cacheMisses: () => {},
+  joined: () => {},
+  computed: () => {},
+  providerCall: () => {},
+};
 
 /** Tells every listener in turn. */
 export function fanOut(listeners: readonly EmbedderEvents[]): EmbedderEvents {
@@ -34,6 +59,7 @@ export function fanOut(listeners: readonly EmbedderEvents[]): EmbedderEvents {
     joined: (...args) => listeners.forEach((listener) => void listener.joined(...args)),
     computed: (...args) => listeners.forEach((listener) => void listener.computed(...args)),
     providerCall: (...args) => listeners.forEach((listener) => void listener.providerCall(...args)),
+    canary: (...args) => listeners.forEach((listener) => void listener.canary?.(...args)),
   };
 }
 

@@ -1,5 +1,5 @@
 import { batchCostOf, costOf } from './accounting.ts';
-import type { EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
+import type { CanaryCall, EmbedderEvents, OperationEvents, OperationReport, ProviderCall } from './events.ts';
 import { LatencyHistogram } from './latency.ts';
 import type { ModelSpec } from './model.ts';
 
@@ -86,6 +86,13 @@ export class History implements EmbedderEvents, OperationEvents {
     point.tokens += tokens;
     const spec = this.#prices.get(model);
     if (spec) point.costUsd += inBatch ? batchCostOf(tokens, spec) : costOf(tokens, spec);
+  }
+
+  canary({ model, tokens }: CanaryCall): void {
+    const point = this.#current();
+    point.tokens += tokens;
+    const spec = this.#prices.get(model);
+    if (spec) point.costUsd += costOf(tokens, spec);
   }
 
   providerCall(_call: ProviderCall): void {

@@ -49,6 +49,8 @@ export interface ModelSpec {
   readonly tokenizer?: string | undefined;
   /** Other names that clients may use for it. */
   readonly aliases?: readonly string[] | undefined;
+  /** The places that serve it, where there are several. */
+  readonly endpoints?: readonly EndpointSpec[] | undefined;
   /** What its provider needs to know besides, such as an address; nobody but the provider looks inside. */
   readonly options?: unknown;
 }
@@ -63,6 +65,28 @@ export interface ModelStatus {
   readonly reason?: string | undefined;
   /** The same in a few words, for a table: `needs ACME_KEY`, `weights are here`. Default: `ready`, or the reason. */
   readonly note?: string | undefined;
+}
+
+/** One of the places that serve a model, as it is at this moment. */
+export interface EndpointStatus {
+  readonly name: string;
+  /** False while it is left alone after failures, asks for a pause, or is shut out. */
+  readonly healthy: boolean;
+  /** Calls to it that are in flight. */
+  readonly inFlight: number;
+  /** Why it is not healthy. */
+  readonly reason?: string | undefined;
+}
+
+/** Another place that serves a model, which its entry lists. */
+export interface EndpointSpec {
+  readonly name: string;
+  /** The provider's own name for the model there. Default: that of the entry. */
+  readonly id?: string | undefined;
+  /** How much of the work is its, in proportion to the others'. */
+  readonly weight: number;
+  /** As `options` of the model, for this place. */
+  readonly options: unknown;
 }
 
 /** A text as it will be sent. */
@@ -119,6 +143,8 @@ export interface EmbeddingModel {
    */
   readonly distinguishesKinds?: boolean | undefined;
   status(): ModelStatus;
+  /** The places that serve it. Left out by a model on this machine. */
+  endpoints?(): EndpointStatus[];
   /**
    * What names the weights in the cache: two that give different vectors must never say the same.
    * May provision what it needs to know it. @throws EmbedQLError when the model cannot be used.

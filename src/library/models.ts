@@ -113,12 +113,28 @@ export function openai(name: string, options?: OpenAIModelOptions): ModelDefinit
 
 /** What a model of an OpenAI-compatible server is given. */
 export interface OpenAICompatibleOptions extends ModelOptions {
-  /** Where the server is, such as `http://127.0.0.1:11434/v1`. */
-  baseUrl: string;
+  /** Where the server is, such as `http://127.0.0.1:11434/v1`. Required, unless there are `endpoints`. */
+  baseUrl?: string | undefined;
+  /** Several servers of one model: calls go to them by their weights, and away from one that fails. */
+  endpoints?: readonly OpenAICompatibleEndpoint[] | undefined;
   /** Numbers in a full vector. */
   dimension: number;
   /** @default none is sent */
   apiKey?: string | undefined;
+}
+
+/** One of several servers of a model. */
+export interface OpenAICompatibleEndpoint {
+  /** Where it is. */
+  baseUrl: string;
+  /** @default that of the model */
+  apiKey?: string | undefined;
+  /** Its own name for the model. @default that of the model */
+  id?: string | undefined;
+  /** What it is called in logs and figures. @default its host */
+  name?: string | undefined;
+  /** How much of the work is its, in proportion to the others'. @default 1 */
+  weight?: number | undefined;
 }
 
 /**
@@ -130,20 +146,46 @@ export interface OpenAICompatibleOptions extends ModelOptions {
  * @example
  * ```ts
  * const nomic = openaiCompatible('nomic-embed-text', { baseUrl: 'http://127.0.0.1:11434/v1', dimension: 768 });
+ * const bge = openaiCompatible('bge-m3', {
+ *   endpoints: [{ baseUrl: 'http://gpu-1:8080/v1', weight: 2 }, { baseUrl: 'http://gpu-2:8080/v1' }],
+ *   dimension: 1024,
+ * });
  * ```
  */
 export function openaiCompatible(name: string, options: OpenAICompatibleOptions): ModelDefinition {
   const where = 'openaiCompatible()';
-  const { apiKey, ...entry } = checkOptions(where, options, [...modelOptions, 'apiKey', 'baseUrl']);
-  for (const required of ['baseUrl', 'dimension']) {
+  const known = [...modelOptions, 'apiKey', 'baseUrl', 'endpoints'];
+  const { apiKey, endpoints, ...entry } = checkOptions(where, options, known);
+  for (const required of endpoints === undefined ? ['baseUrl', 'dimension'] : ['dimension']) {
     if (entry[required] === undefined) throw badUserInput(`${where}: ${required} is required.`);
   }
   const key = readKey(where, apiKey);
+  const keys: Record<string, string> = key === undefined ? {} : { apiKey: key };
   return {
     provider: openaiProvider,
-    entry: { ...entry, name: readName(where, name), ...(key === undefined ? {} : { apiKeyEnv: 'apiKey' }) },
-    env: key === undefined ? {} : { apiKey: key },
+    entry: {
+      ...entry,
+      name: readName(where, name),
+      ...(key === undefined ? {} : { apiKeyEnv: 'apiKey' }),
+      ...(endpoints === undefined ? {} : { endpoints: readEndpoints(where, endpoints, keys) }),
+    },
+    env: keys,
   };
+}
+
+/** Endpoints as an entry has them. Their keys are put into `keys`, under the names that messages call them by. */
+function readEndpoints(where: string, given: unknown, keys: Record<string, string>): object[] {
+  if (!Array.isArray(given))
+    throw badUserInput(`${where}: endpoints must be a list such as [{ baseUrl }]; got ${kindOf(given)}.`);
+  return given.map((endpoint: unknown, i) => {
+    const of = `${where}: endpoints[${i}]`;
+    const { apiKey, ...more } = checkOptions(of, endpoint, ['baseUrl', 'apiKey', 'id', 'name', 'weight']);
+    const key = readKey(of, apiKey);
+    if (key === undefined) return more;
+    const apiKeyEnv = `endpoints[${i}].apiKey`;
+    keys[apiKeyEnv] = key;
+    return { ...more, apiKeyEnv };
+  });
 }
 
 /** What a local model may be given. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { ModelSpec } from '../core/model.ts';
+import type { EndpointSpec, ModelSpec } from '../core/model.ts';
 import { meant } from '../core/nearest.ts';
+import { placeName, placeOptions } from '../providers/endpoints.ts';
 import { OptionError, readOptions } from '../providers/options.ts';
 import type { KnownModel, Provider } from '../providers/provider.ts';
 import { isTokenizer } from '../providers/tokens/tokenizer-files.ts';
@@ -36,11 +37,24 @@ const common = {
     )
     .optional(),
 };
-const commonSchema = z.object(common);
+const endpointSchema = z.looseObject({
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^[^\s,]+$/, 'must have no spaces or commas')
+    .optional(),
+  id: common.id,
+  weight: z.number().positive().max(1_000_000).optional(),
+});
+const commonSchema = z.object({
+  ...common,
+  endpoints: z.array(endpointSchema).min(1).max(100).optional(),
+});
 const ownOptions = z.record(z.string(), z.unknown()).default({});
 
 /** Members of an entry that no provider may call its own. */
-export const commonMembers: readonly string[] = [...Object.keys(common), 'options'];
+export const commonMembers: readonly string[] = [...Object.keys(commonSchema.shape), 'options'];
 
 const otherDefaults = {
   maxBatchSize: 100,
@@ -94,7 +108,8 @@ export function readEntry(
   const options = readOwn(provider, { ...beside, ...nested }, (name) =>
     Object.hasOwn(nested, name) ? [...path, 'options'] : path,
   );
-  const known = knownOf(provider, given, options);
+  const endpoints = readEndpoints(provider, given.endpoints, { ...beside, ...nested }, path);
+  const known = knownOf(provider, given, endpoints?.[0]?.options ?? options);
   const { dimension = known.dimension } = given;
   if (dimension === undefined) throw unknownDimension(provider, given.name, path);
   const members = { ...given, dimension };
@@ -112,7 +127,37 @@ export function readEntry(
     ...members,
     ...(members.matryoshka ? { supportsDimensions: true } : {}),
     ...(Object.keys(options).length > 0 ? { options } : {}),
+    endpoints,
   };
+}
+
+/** The places that serve a model: what each says stands before what the entry says for all of them. */
+function readEndpoints(
+  provider: Provider,
+  given: z.infer<typeof endpointSchema>[] | undefined,
+  shared: Readonly<Record<string, unknown>>,
+  path: readonly PropertyKey[],
+): Array<EndpointSpec & { options: Record<string, unknown> }> | undefined {
+  if (given === undefined) return undefined;
+  const own = Object.keys(provider.options ?? {});
+  const places = placeOptions.filter((option) => own.includes(option));
+  if (provider.onThisMachine || places.length === 0)
+    throw new EntryError([...path, 'endpoints'], `the provider ${provider.name} has none`);
+  const twice = places.find((option) => shared[option] !== undefined && option === 'baseUrl');
+  if (twice !== undefined)
+    throw new EntryError([...path, twice], 'is to be left out, since "endpoints" have theirs');
+  const names = new Map<string, number>();
+  return given.map(({ name, id, weight = 1, ...more }, i) => {
+    const at = [...path, 'endpoints', i];
+    refuseUnknown(more, own, ['name', 'id', 'weight', ...own], provider, at);
+    if (!places.some((option) => more[option] !== undefined))
+      throw new EntryError([...at, places[0]!], 'is required: where this endpoint is');
+    const options = readOwn(provider, { ...shared, ...more }, () => at);
+    const called = name ?? placeName(options) ?? provider.name;
+    const before = names.get(called) ?? 0;
+    names.set(called, before + 1);
+    return { name: before === 0 ? called : `${called}#${before + 1}`, id, weight, options };
+  });
 }
 
 /** What the provider knows of the model, by its id, else by its name. */

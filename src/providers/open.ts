@@ -3,7 +3,8 @@ import type { EmbedderEvents } from '../core/events.ts';
 import type { EmbeddingModel, ModelSpec } from '../core/model.ts';
 import { checkedModel } from './dependable/checked-model.ts';
 import { countedModel } from './dependable/counted-model.ts';
-import { type ReliabilityOptions, ReliableModel } from './dependable/reliable-model.ts';
+import { type ReliabilityOptions, ReliableModel, type ServingPlace } from './dependable/reliable-model.ts';
+import { placeName } from './endpoints.ts';
 import { hubOptions } from './hub.ts';
 import { readOptions } from './options.ts';
 import type { Provider, ProviderContext, ProviderModel } from './provider.ts';
@@ -19,11 +20,46 @@ export interface OpenModelsOptions extends ProviderContext {
 
 /** Opens every model with its provider, made dependable and counted. */
 export function openModels(specs: readonly ModelSpec[], options: OpenModelsOptions): EmbeddingModel[] {
+  const { events, log, reliability } = options;
   return specs.map((spec) => {
-    const model = checkedModel(openModel(spec, options.providers, options), options.log);
-    if (!model.remote) return countedModel(model, options.events);
-    return new ReliableModel(model, options.reliability, options.events, options.log);
+    const counter = counterOf(spec, options);
+    const places = placesOf(spec, options.providers).map(({ name, weight, spec: own }) => {
+      const opened = openModel(own, options.providers, { ...options, counter });
+      return { name, weight, model: checkedModel(opened, log) };
+    });
+    const [{ model }] = places as [ServingPlace, ...ServingPlace[]];
+    if (!model.remote) return countedModel(model, events);
+    return new ReliableModel(places, reliability, events, log);
   });
+}
+
+/** The places that serve a model, each as a model of its own. */
+function placesOf(
+  spec: ModelSpec,
+  providers: readonly Provider[],
+): Array<{ name: string; weight: number; spec: ModelSpec }> {
+  if (!spec.endpoints || spec.endpoints.length === 0)
+    return [{ name: placeName(spec.options) ?? spec.provider, weight: 1, spec }];
+  return spec.endpoints.map(({ name, weight, id = spec.id, options }) => ({
+    ...{ name, weight },
+    spec: { ...spec, id, options: options ?? readOptions(providerOf(spec, providers).options ?? {}, {}) },
+  }));
+}
+
+/** How an entry's tokens are counted, where it has a tokenizer: the same for all of its endpoints. */
+function counterOf(
+  spec: ModelSpec,
+  { env, modelsDir, log, progress }: ProviderContext,
+): TokenCounter | undefined {
+  const { tokenizer: source } = spec;
+  if (source === undefined) return undefined;
+  return new TokenizerCounter({ spec, source, modelsDir, hub: hubOptions(env), log, progress });
+}
+
+function providerOf(spec: ModelSpec, providers: readonly Provider[]): Provider {
+  const provider = providers.find(({ name }) => name === spec.provider);
+  if (provider) return provider;
+  throw new Error(`${spec.name} names a provider that does not exist: ${spec.provider}`);
 }
 
 const methods = ['status', 'identity', 'fit', 'embed', 'close'] as const;
@@ -35,10 +71,9 @@ const methods = ['status', 'identity', 'fit', 'embed', 'close'] as const;
 export function openModel(
   spec: ModelSpec,
   providers: readonly Provider[],
-  { env, modelsDir, log, progress }: ProviderContext,
+  context: ProviderContext,
 ): ProviderModel {
-  const provider = providers.find(({ name }) => name === spec.provider);
-  if (!provider) throw new Error(`${spec.name} names a provider that does not exist: ${spec.provider}`);
+  const provider = providerOf(spec, providers);
   const options = spec.options ?? readOptions(provider.options ?? {}, {});
   const cannot = (problem: string, cause?: unknown) =>
     new EmbedQLError(
@@ -48,11 +83,7 @@ export function openModel(
         cause,
       },
     );
-  const hub = hubOptions(env);
-  const counter =
-    spec.tokenizer === undefined
-      ? undefined
-      : new TokenizerCounter({ spec, source: spec.tokenizer, modelsDir, hub, log, progress });
+  const { env, modelsDir, log, progress, counter } = context;
   let model: ProviderModel;
   try {
     model = provider.open({ ...spec, options }, { env, modelsDir, log, progress, counter });
@@ -72,6 +103,7 @@ function withCounter(model: ProviderModel, counter: TokenCounter): ProviderModel
     distinguishesKinds: model.distinguishesKinds,
     addedTokens: model.addedTokens,
     maxConcurrency: model.maxConcurrency,
+    batches: model.batches,
     status: () => model.status(),
     ...(model.inspect ? { inspect: () => model.inspect!() } : {}),
     ...(model.pull ? { pull: () => model.pull!() } : {}),

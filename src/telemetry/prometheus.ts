@@ -3,12 +3,13 @@ import { batchCostOf, costOf } from '../core/accounting.ts';
 import type {
   AdmissionEvents,
   CacheEvents,
+  CanaryCall,
   EmbedderEvents,
   OperationEvents,
   OperationReport,
   ProviderCall,
 } from '../core/events.ts';
-import type { ModelSpec } from '../core/model.ts';
+import type { EndpointStatus, ModelSpec } from '../core/model.ts';
 import { PlainHistogram } from './plain-histogram.ts';
 import { TalliedCounter } from './tallied-counter.ts';
 
@@ -22,6 +23,8 @@ export interface PrometheusOptions {
   ledgerBehindMs(): number;
   /** What keys with a limit have left of their money. */
   moneyLeft(): Array<{ key: string; per: 'day' | 'month'; limitUsd: number; leftUsd: number }>;
+  /** The same for the places that serve models. */
+  endpoints(): Array<{ model: string } & EndpointStatus>;
 }
 
 /** Texts in a call: up to the 2,048 that OpenAI takes. */
@@ -54,7 +57,17 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     operationSeconds,
   );
 
-  constructor({ specs, queueDepths, cacheDegraded, ledgerBehindMs, moneyLeft }: PrometheusOptions) {
+  readonly #endpointCalls: Counter<'model' | 'endpoint' | 'outcome'>;
+  readonly #canaries: Counter<'model' | 'endpoint' | 'outcome'>;
+
+  constructor({
+    specs,
+    queueDepths,
+    endpoints,
+    cacheDegraded,
+    ledgerBehindMs,
+    moneyLeft,
+  }: PrometheusOptions) {
     const registers = [this.#registry];
     this.#prices = new Map(specs.map((spec) => [spec.name, spec]));
     this.#embeddings = new TalliedCounter({
@@ -186,6 +199,37 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
         for (const { key, per, leftUsd } of moneyLeft()) this.set({ key, per }, leftUsd);
       },
     });
+    this.#endpointCalls = new Counter({
+      name: 'embedql_endpoint_calls_total',
+      help: 'Calls to each endpoint of a model, retries included, by outcome: ok or an error code.',
+      labelNames: ['model', 'endpoint', 'outcome'],
+      registers,
+    });
+    this.#canaries = new Counter({
+      name: 'embedql_endpoint_canaries_total',
+      help: 'Times that an endpoint was asked for the vector of a fixed text, by outcome.',
+      labelNames: ['model', 'endpoint', 'outcome'],
+      registers,
+    });
+    new Gauge({
+      name: 'embedql_endpoint_healthy',
+      help: '1 while an endpoint of a model is in use; 0 while it is left alone, asks for a pause, or is shut out.',
+      labelNames: ['model', 'endpoint'],
+      registers,
+      collect() {
+        for (const { model, name, healthy } of endpoints())
+          this.set({ model, endpoint: name }, healthy ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'embedql_endpoint_calls_in_flight',
+      help: 'Calls to an endpoint of a model that are under way.',
+      labelNames: ['model', 'endpoint'],
+      registers,
+      collect() {
+        for (const { model, name, inFlight } of endpoints()) this.set({ model, endpoint: name }, inFlight);
+      },
+    });
     this.#webSockets = new Gauge({
       name: 'embedql_websocket_connections',
       help: 'WebSockets that are open.',
@@ -218,10 +262,18 @@ export class PrometheusMetrics implements EmbedderEvents, CacheEvents, Admission
     this.#cost.inc({ model }, inBatch && spec ? batchCostOf(tokens, spec) : this.#price(model, tokens));
   }
 
-  providerCall({ model, texts, seconds: duration, outcome }: ProviderCall): void {
+  providerCall({ model, texts, seconds: duration, outcome, endpoint }: ProviderCall): void {
     this.#calls.inc({ model, outcome });
+    if (endpoint !== undefined) this.#endpointCalls.inc({ model, endpoint, outcome });
     this.#batchSize.observe({ model }, texts);
     this.#duration.observe({ model }, duration);
+  }
+
+  canary({ model, endpoint, outcome, tokens }: CanaryCall): void {
+    this.#canaries.inc({ model, endpoint, outcome });
+    if (tokens === 0) return;
+    this.#tokens.inc({ model }, tokens);
+    this.#cost.inc({ model }, this.#price(model, tokens));
   }
 
   cacheError(operation: string): void {

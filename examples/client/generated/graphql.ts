@@ -174,6 +174,19 @@ export type EmbeddingJobInput = {
   texts?: InputMaybe<Array<Scalars['String']['input']>>;
 };
 
+/** One of the places that serve a model. */
+export type Endpoint = {
+  __typename?: 'Endpoint';
+  /** Whether it is in use: false while it is left alone after failures, asks for a pause, or is shut out. */
+  healthy: Scalars['Boolean']['output'];
+  /** Calls to it that are under way. */
+  inFlight: Scalars['Int']['output'];
+  /** What the models file calls it, else its host. */
+  name: Scalars['String']['output'];
+  /** Why it is not healthy; null if it is. */
+  reason?: Maybe<Scalars['String']['output']>;
+};
+
 /** The number of failures with one error code. */
 export type ErrorCount = {
   __typename?: 'ErrorCount';
@@ -395,6 +408,8 @@ export type Model = {
   dimension: Scalars['Int']['output'];
   /** The sizes that the `dimensions` argument may ask for; null for any up to `dimension`, where `supportsDimensions` is true. */
   dimensions?: Maybe<Array<Scalars['Int']['output']>>;
+  /** The places that serve it; none for a model that runs in this process. */
+  endpoints: Array<Endpoint>;
   /** Whether this is the default model. */
   isDefault: Scalars['Boolean']['output'];
   /** Whether the model is ready without loading. A local model is loaded at its first text. */

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../../core/clock.ts';
 import { toEmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents, ProviderCall } from '../../core/events.ts';
 import type { EmbeddingModel } from '../../core/model.ts';
@@ -36,9 +37,9 @@ export function countedModel(model: CheckedModel, events: EmbedderEvents): Embed
 /** Begins a call to a provider. @returns what tells its outcome, with the time that it took. */
 export function reportCall(
   events: EmbedderEvents,
-  call: Pick<ProviderCall, 'model' | 'texts'>,
+  call: Pick<ProviderCall, 'model' | 'texts' | 'endpoint'>,
+  clock: Pick<Clock, 'now'> = systemClock,
 ): (outcome: ProviderCall['outcome']) => void {
-  const started = performance.now();
-  return (outcome) =>
-    events.providerCall({ ...call, seconds: (performance.now() - started) / 1000, outcome });
+  const started = clock.now();
+  return (outcome) => events.providerCall({ ...call, seconds: (clock.now() - started) / 1000, outcome });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
 import type { ModelSpec } from '../../../src/core/model.ts';
 import { type Log, type LogLine, silentLog } from '../../../src/core/surroundings.ts';
 import { checkedModel } from '../../../src/providers/dependable/checked-model.ts';
@@ -134,7 +135,7 @@ describe("a stranger's error", () => {
 });
 
 test('a pause is no longer than an hour, whatever the provider says', () => {
-  const pause = new Pause();
+  const pause = new Pause(systemClock);
   pause.extend(Number.NaN);
   expect(pause.remainingMs).toBe(0);
   pause.extend(3e9);

@@ -1,9 +1,27 @@
-import type { EmbeddingModel } from '../../../core/model.ts';
+import type { EmbeddingModel, EndpointStatus } from '../../../core/model.ts';
 import type { Builder } from './builder.ts';
 import { type Entity, keyText } from './federation.ts';
 
 /** `models`, `defaultModel`, and the type of both. */
 export function addModels(builder: Builder): Entity<EmbeddingModel> {
+  const Endpoint = builder.objectRef<EndpointStatus>('Endpoint').implement({
+    description: 'One of the places that serve a model.',
+    fields: (t) => ({
+      name: t.exposeString('name', {
+        description: 'What the models file calls it, else its host.',
+      }),
+      healthy: t.exposeBoolean('healthy', {
+        description:
+          'Whether it is in use: false while it is left alone after failures, asks for a pause, or is shut out.',
+      }),
+      inFlight: t.exposeInt('inFlight', { description: 'Calls to it that are under way.' }),
+      reason: t.string({
+        nullable: true,
+        description: 'Why it is not healthy; null if it is.',
+        resolve: ({ reason }) => reason ?? null,
+      }),
+    }),
+  });
   const Model = builder.objectRef<EmbeddingModel>('Model').implement({
     description: 'An embedding model.',
     fields: (t) => ({
@@ -56,6 +74,11 @@ export function addModels(builder: Builder): Entity<EmbeddingModel> {
       loaded: t.boolean({
         description: 'Whether the model is ready without loading. A local model is loaded at its first text.',
         resolve: (model) => model.status().loaded,
+      }),
+      endpoints: t.field({
+        type: [Endpoint],
+        description: 'The places that serve it; none for a model that runs in this process.',
+        resolve: (model) => model.endpoints?.() ?? [],
       }),
       isDefault: t.boolean({
         description: 'Whether this is the default model.',
