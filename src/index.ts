@@ -1,4 +1,4 @@
-export type { Cache, CachedVector, CacheHit } from './core/cache.ts';
+export type { Cache, CachedVector, CacheHit, CacheTier } from './core/cache.ts';
 export { EmbedQLError, type ErrorCode, type ErrorDetails, InputRefusedError } from './core/errors.ts';
 export type {
   EmbeddedText,

@@ -3,7 +3,7 @@ import { byId, fillRows, make, show } from './elements.js';
 import { offerModels } from './try-it.js';
 
 const query = `{
-  health { status problems version cacheBackend cachingEnabled }
+  health { status problems version cacheTiers { name healthy } }
   models { name provider dimension costPer1kTokens available loaded unavailableReason isDefault }
 }`;
 
@@ -20,8 +20,7 @@ export async function showState() {
   show('version', health.version);
   setStatus(isWell ? 'OK' : 'degraded', isWell ? 'good' : 'bad');
   showProblems(health.problems);
-  const behind = health.cacheBackend === 'redis' ? 'memory, then Redis' : 'memory';
-  show('cache-state', `Cache: ${health.cachingEnabled ? behind : 'off'}.`);
+  show('cache-state', `Cache: ${health.cacheTiers.map(tierState).join(', then ') || 'off'}.`);
   offerModels(models);
   fillRows(
     byId('models'),
@@ -40,6 +39,12 @@ function showProblems(problems) {
   const shown = [...byId('problems').children].map((item) => item.textContent);
   if (shown.join('\n') === problems.join('\n')) return;
   byId('problems').replaceChildren(...problems.map((problem) => make('li', {}, problem)));
+}
+
+const tierNames = { memory: 'memory', disk: 'the disk', redis: 'Redis' };
+
+function tierState({ name, healthy }) {
+  return `${tierNames[name] ?? name}${healthy ? '' : ' (away or not taking writes: see above)'}`;
 }
 
 function priceOf({ costPer1kTokens }) {

@@ -14,9 +14,12 @@
   // The key that was entered on the dashboard, in this browser tab. One in the Headers editor comes first.
   const key = () => sessionStorage.getItem('embedql-key');
   const plainFetch = window.fetch;
-  window.fetch = (resource, options = {}) => {
-    const headers = new Headers(options.headers);
-    if (key() && !headers.has('authorization')) headers.set('authorization', `Bearer ${key()}`);
+  window.fetch = (resource, options) => {
+    if (!key()) return plainFetch(resource, options);
+    const headers = new Headers(
+      options?.headers ?? (resource instanceof Request ? resource.headers : undefined),
+    );
+    if (!headers.has('authorization')) headers.set('authorization', `Bearer ${key()}`);
     return plainFetch(resource, { ...options, headers });
   };
 

@@ -1,4 +1,4 @@
-import type { Cache, CachedVector, CacheHit, Claimed } from '../core/cache.ts';
+import type { Cache, CachedVector, CacheHit, CacheTier, Claimed } from '../core/cache.ts';
 import type { StoredVector } from './codec.ts';
 import type { DiskTier } from './disk/disk-tier.ts';
 import type { MemoryCache } from './memory.ts';
@@ -33,8 +33,12 @@ export class TieredCache implements Cache {
     return [this.#disk, this.#redis].some((tier) => tier && !tier.healthy);
   }
 
-  get problems(): string[] {
-    return [this.#disk?.problem, this.#redis?.problem].filter((problem) => problem !== undefined);
+  get tiers(): CacheTier[] {
+    return [
+      { name: 'memory' },
+      ...(this.#disk ? [{ name: 'disk', problem: this.#disk.problem }] : []),
+      ...(this.#redis ? [{ name: 'redis', problem: this.#redis.problem }] : []),
+    ];
   }
 
   get peeksEverything(): boolean {

@@ -15,6 +15,13 @@ export interface CacheHit extends CachedVector {
   readonly tier: string;
 }
 
+/** One of the places where a cache keeps vectors. */
+export interface CacheTier {
+  readonly name: string;
+  /** What is wrong with it and what to do, for people; undefined where nothing is. */
+  readonly problem?: string | undefined;
+}
+
 /** What a look further gives for one key: what is there, else who computes it; undefined where nobody knows. */
 export type Claimed = CacheHit | 'ours' | 'theirs' | undefined;
 
@@ -31,8 +38,8 @@ export interface Cache {
   readonly backend: string;
   /** Whether a tier that should be there is away. */
   readonly degraded: boolean;
-  /** What is wrong with the tiers that are away, and what to do, for people. Default: nothing is known. */
-  readonly problems?: readonly string[];
+  /** Its parts, in the order in which they are asked. Default: nothing is known of them. */
+  readonly tiers?: readonly CacheTier[];
   /** True where `peek` sees all there is, so that looking further would be in vain. */
   readonly peeksEverything?: boolean;
   /** A look at what is at hand without waiting. */

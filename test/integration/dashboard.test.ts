@@ -131,6 +131,9 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await expect
       .poll(() => page.locator('#problems').textContent())
       .toMatch(/Redis is unreachable \(ECONNREFUSED\).*Check/);
+    expect(await page.locator('#cache-state').textContent()).toBe(
+      'Cache: memory, then Redis (away or not taking writes: see above).',
+    );
     expect(await accessibilityFaults(page)).toEqual([]);
     await page.close();
     await degraded.stop();
@@ -172,7 +175,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await page.getByLabel('API key').fill('open-sesame');
     await page.keyboard.press('Enter');
     await page.getByText('OK', { exact: true }).waitFor();
-    expect(await page.locator('main').isVisible()).toBe(true);
+    await page.locator('main').waitFor();
     await press(page, page.getByRole('link', { name: 'Prometheus' }));
     await page.getByText('embedql_operations_total').first().waitFor();
     await page.goto(`${guarded.url}/graphql?query=${encodeURIComponent('{ health { status } }')}`);

@@ -50,10 +50,16 @@ describe.skipIf(!hasRedisServer)('a Redis that cannot be used', () => {
       const response = await fetch(`${address}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: '{ health { status cacheBackend problems } }' }),
+        body: JSON.stringify({
+          query: '{ health { status cacheBackend problems cacheTiers { name healthy problem } } }',
+        }),
       });
       const problems = [expect.stringMatching(reason)];
-      expect(await response.json()).toMatchObject({ data: { health: { cacheBackend: 'memory', problems } } });
+      const redis = { name: 'redis', healthy: false, problem: problems[0] };
+      const cacheTiers = [{ name: 'memory', healthy: true, problem: null }, redis];
+      expect(await response.json()).toMatchObject({
+        data: { health: { cacheBackend: 'memory', problems, cacheTiers } },
+      });
       await sleep(300);
       server.process.kill('SIGTERM');
       const { stdout, stderr } = await server.finished;

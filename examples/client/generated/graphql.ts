@@ -35,6 +35,17 @@ export type BatchFailure = {
   retryable: Scalars['Boolean']['output'];
 };
 
+/** A place where vectors are kept. */
+export type CacheTier = {
+  __typename?: 'CacheTier';
+  /** Whether it can be read and written. */
+  healthy: Scalars['Boolean']['output'];
+  /** `memory`, `disk` or `redis`. */
+  name: Scalars['String']['output'];
+  /** What is wrong with it, and what to do; null if nothing is. */
+  problem?: Maybe<Scalars['String']['output']>;
+};
+
 /** A text of another subgraph. That subgraph returns `{ __typename: "EmbeddedText", text }`, with or without `model`, and the gateway fetches the embedding here: one provider call per model for all texts of a request. */
 export type EmbeddedText = {
   __typename?: 'EmbeddedText';
@@ -222,6 +233,8 @@ export type Health = {
   __typename?: 'Health';
   /** `redis`, `memory` (also with a disk cache, and while Redis is unreachable) or `none`. */
   cacheBackend: Scalars['String']['output'];
+  /** Where vectors are kept, in the order in which it is looked for them. */
+  cacheTiers: Array<CacheTier>;
   /** Whether the server caches embeddings. */
   cachingEnabled: Scalars['Boolean']['output'];
   /** The model of requests that name none. */

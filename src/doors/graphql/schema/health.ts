@@ -1,3 +1,4 @@
+import type { Cache, CacheTier as Tier } from '../../../core/cache.ts';
 import type { Catalogue } from '../../../core/catalogue.ts';
 import type { RequestLimits, Services } from '../../services.ts';
 import type { Builder } from './builder.ts';
@@ -12,6 +13,22 @@ export function addHealth(builder: Builder): void {
       OK: { description: 'Everything works.' },
       DEGRADED: { description: 'The server answers, but something is unavailable, such as Redis.' },
     } as const,
+  });
+
+  const CacheTier = builder.objectRef<Tier>('CacheTier').implement({
+    description: 'A place where vectors are kept.',
+    fields: (t) => ({
+      name: t.exposeString('name', { description: '`memory`, `disk` or `redis`.' }),
+      healthy: t.boolean({
+        description: 'Whether it can be read and written.',
+        resolve: ({ problem }) => problem === undefined,
+      }),
+      problem: t.string({
+        nullable: true,
+        description: 'What is wrong with it, and what to do; null if nothing is.',
+        resolve: ({ problem }) => problem ?? null,
+      }),
+    }),
   });
 
   const Health = builder.objectRef<Services>('Health').implement({
@@ -29,7 +46,8 @@ export function addHealth(builder: Builder): void {
         resolve: ({ cache, catalogue }) => {
           const { available, reason } = catalogue.defaultModel.status();
           const ofModel = available ? [] : [reason ?? 'The default model is unavailable.'];
-          return [...ofModel, ...(cache.problems ?? [])];
+          const ofCache = tiersOf(cache).flatMap(({ problem }) => problem ?? []);
+          return [...ofModel, ...ofCache];
         },
       }),
       service: t.string({ description: 'Always `embedql`.', resolve: () => serviceName }),
@@ -45,6 +63,11 @@ export function addHealth(builder: Builder): void {
       cacheBackend: t.string({
         description: '`redis`, `memory` (also with a disk cache, and while Redis is unreachable) or `none`.',
         resolve: ({ cache }) => cache.backend,
+      }),
+      cacheTiers: t.field({
+        type: [CacheTier],
+        description: 'Where vectors are kept, in the order in which it is looked for them.',
+        resolve: ({ cache }) => tiersOf(cache),
       }),
       modelsLoaded: t.stringList({
         description: 'Models that are ready without loading.',
@@ -80,6 +103,11 @@ export function addLimits(builder: Builder): void {
       resolve: (_root, _args, { limits }) => limits,
     }),
   );
+}
+
+function tiersOf({ backend, tiers }: Cache): readonly Tier[] {
+  if (backend === 'none') return [];
+  return tiers ?? [{ name: backend }];
 }
 
 export function loadedModels(catalogue: Catalogue): string[] {
