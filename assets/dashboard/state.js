@@ -1,10 +1,14 @@
 import { graphql } from './api.js';
 import { byId, fillRows, make, show } from './elements.js';
+import { plural } from './format.js';
 import { offerModels } from './try-it.js';
 
 const query = `{
   health { status problems version cacheTiers { name healthy } }
-  models { name provider dimension costPer1kTokens available loaded unavailableReason isDefault }
+  models {
+    name provider dimension costPer1kTokens available loaded unavailableReason isDefault
+    endpoints { name healthy inFlight reason }
+  }
 }`;
 
 export function setStatus(text, kind) {
@@ -19,7 +23,7 @@ export async function showState() {
   const isWell = health.status === 'OK';
   show('version', health.version);
   setStatus(isWell ? 'OK' : 'degraded', isWell ? 'good' : 'bad');
-  showProblems(health.problems);
+  showProblems([...health.problems, ...endpointProblems(models)]);
   show('cache-state', `Cache: ${health.cacheTiers.map(tierState).join(', then ') || 'off'}.`);
   offerModels(models);
   fillRows(
@@ -41,6 +45,16 @@ function showProblems(problems) {
   byId('problems').replaceChildren(...problems.map((problem) => make('li', {}, problem)));
 }
 
+function endpointProblems(models) {
+  return models.flatMap(({ name, endpoints }) =>
+    endpoints
+      .filter(({ healthy }) => !healthy)
+      .map(
+        (endpoint) => `${name} at ${endpoint.name}: ${endpoint.reason ?? 'it is left alone for a while.'}`,
+      ),
+  );
+}
+
 const tierNames = { memory: 'memory', disk: 'the disk', redis: 'Redis' };
 
 function tierState({ name, healthy }) {
@@ -52,7 +66,17 @@ function priceOf({ costPer1kTokens }) {
   return costPer1kTokens === 0 ? 'free' : String(costPer1kTokens);
 }
 
-function stateOf({ available, loaded, unavailableReason }) {
-  if (!available) return unavailableReason;
-  return loaded ? 'ready' : 'loaded by its first text';
+function stateOf({ available, loaded, unavailableReason, endpoints }) {
+  const state = available ? (loaded ? 'ready' : 'loaded by its first text') : unavailableReason;
+  if (endpoints.length === 0 || !available) return state;
+  return make(
+    'ul',
+    { class: 'endpoints' },
+    ...endpoints.map((endpoint) => make('li', {}, endpointState(endpoint))),
+  );
+}
+
+function endpointState({ name, healthy, inFlight, reason }) {
+  if (!healthy) return make('span', { class: 'error' }, `${name}: ${reason ?? 'left alone for a while'}`);
+  return `${name}: ready, ${plural(inFlight, 'call')} under way`;
 }

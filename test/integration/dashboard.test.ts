@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessibilityFaults, chromiumPath, launchBrowser, press } from '../support/browser.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { serveEmbedQL } from '../support/processes.ts';
-import { startProvider } from '../support/provider-server.ts';
+import { startProvider, testKey } from '../support/provider-server.ts';
 import { freePort } from '../support/redis-server.ts';
 
 const screenshots = process.env['SCREENSHOTS'];
@@ -236,6 +236,34 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await expect.poll(() => page.locator('#money tbody tr').first().textContent()).toContain('(none)');
     await page.close();
     await paying.stop();
+    await provider.close();
+  });
+
+  test('shows the endpoints of a model, and which of them is left alone and why', async () => {
+    const provider = await startProvider();
+    const folder = await mkdtemp(path.join(tmpdir(), 'embedql-dashboard-'));
+    const file = path.join(folder, 'models.json');
+    const endpoints = [
+      { name: 'near', baseUrl: provider.url },
+      { name: 'gone', baseUrl: `http://127.0.0.1:${await freePort()}/v1` },
+    ];
+    const entry = { name: 'pooled', id: 'text-embedding-3-small', provider: 'openai', dimension: 1_536 };
+    await writeFile(file, JSON.stringify({ models: [{ ...entry, apiKeyEnv: 'KEY', endpoints }] }));
+    const pooled = await startEmbedQL({
+      EMBEDQL_MODELS_FILE: file,
+      EMBEDQL_DEFAULT_MODEL: 'pooled',
+      EMBEDQL_BREAKER_MS: '60000',
+      KEY: testKey,
+    });
+    for (let i = 0; i < 20; i++) await pooled.graphql(`mutation { embed(text: "text ${i}") { cost } }`);
+    const page = await browser.newPage();
+    await page.goto(pooled.url);
+    const row = page.locator('#models tbody tr', { hasText: 'pooled' });
+    await expect.poll(() => row.textContent(), { timeout: 20_000 }).toMatch(/near: ready, 0 calls under way/);
+    await expect.poll(() => row.textContent()).toMatch(/gone: (?!ready)/);
+    expect(await page.locator('#problems').textContent()).toContain('pooled at gone: ');
+    await page.close();
+    await pooled.stop();
     await provider.close();
   });
 
