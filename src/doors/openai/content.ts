@@ -3,8 +3,14 @@ import { badUserInput } from '../../core/errors.ts';
 import { HttpError } from '../../http/respond.ts';
 import { writeInTime } from '../../http/slow-clients.ts';
 
+/** Bytes that are made while they are sent: how many there will be is not known. */
+export interface StreamedContent {
+  readonly name: string;
+  stream(): AsyncGenerator<Buffer, void, void>;
+}
+
 /** Bytes that may be read from any place. */
-export interface Content {
+export interface StoredContent {
   readonly name: string;
   /** Bytes that are there. */
   readonly bytes: number;
@@ -12,6 +18,8 @@ export interface Content {
   readonly isComplete: boolean;
   read(from: number, to: number): AsyncGenerator<Buffer, void, void>;
 }
+
+export type Content = StoredContent | StreamedContent;
 
 /**
  * Sends content, or the range of it that was asked for (RFC 9110, 14). Of what still grows, all that is there: whoever comes
@@ -21,9 +29,17 @@ export interface Content {
 export async function sendContent(
   request: IncomingMessage,
   response: ServerResponse,
-  { name, bytes, isComplete, read }: Content,
+  content: Content,
   transferTimeoutMs: number,
 ): Promise<void> {
+  const disposition = `attachment; filename="${content.name.replace(/[^\w.-]/g, '_')}"`;
+  if ('stream' in content) {
+    response.writeHead(200, { 'content-type': jsonl, 'content-disposition': disposition });
+    if (request.method !== 'HEAD') await sendPieces(response, content.stream(), transferTimeoutMs);
+    response.end();
+    return;
+  }
+  const { bytes, isComplete, read } = content;
   const range = readRange(request.headers.range, bytes);
   const total = isComplete ? String(bytes) : '*';
   response.setHeader('accept-ranges', 'bytes');
@@ -37,20 +53,26 @@ export async function sendContent(
   }
   const { from, to } = range ?? { from: 0, to: bytes };
   response.writeHead(range ? 206 : 200, {
-    'content-type': 'application/jsonl; charset=utf-8',
-    'content-disposition': `attachment; filename="${name.replace(/[^\w.-]/g, '_')}"`,
+    'content-type': jsonl,
+    'content-disposition': disposition,
     'content-length': to - from,
     ...(range ? { 'content-range': `bytes ${from}-${to - 1}/${total}` } : {}),
   });
-  if (request.method === 'HEAD') {
-    response.end();
-    return;
-  }
-  for await (const piece of read(from, to)) {
+  if (request.method !== 'HEAD') await sendPieces(response, read(from, to), transferTimeoutMs);
+  response.end();
+}
+
+const jsonl = 'application/jsonl; charset=utf-8';
+
+async function sendPieces(
+  response: ServerResponse,
+  pieces: AsyncGenerator<Buffer, void, void>,
+  transferTimeoutMs: number,
+): Promise<void> {
+  for await (const piece of pieces) {
     if (response.closed) return;
     await writeInTime(response, piece, transferTimeoutMs);
   }
-  response.end();
 }
 
 /** @returns undefined where all is asked for: by no header, or by one that may be passed over */

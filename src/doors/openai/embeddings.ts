@@ -13,11 +13,10 @@ import { writeAnswer } from '../../wire/writer.ts';
 import type { Services } from '../services.ts';
 import { modelNamed, notAvailable } from './availability.ts';
 import { type EmbeddingsBody, type EmbeddingsInput, readBody } from './body.ts';
+import { embeddingsPath } from './embeddings-path.ts';
 import { openaiErrors, ParameterError } from './errors.ts';
 import { setFacts } from './headers.ts';
 import { decodeTokenLists } from './token-lists.ts';
-
-export const embeddingsPath = '/v1/embeddings';
 
 /**
  * OpenAI's embeddings endpoint, over the same embedder as everything else. As with OpenAI, a text that is too long

@@ -9,6 +9,7 @@ import { type Files, FileTooLargeError } from '../../jobs/files.ts';
 import type { Asker, FileRecord } from '../../jobs/job.ts';
 import { filesPath, readOutputFileId } from '../../jobs/names.ts';
 import type { Services } from '../services.ts';
+import { writeOutput } from './batch-output.ts';
 import { type Content, sendContent } from './content.ts';
 import { openaiErrors } from './errors.ts';
 import { setFacts } from './headers.ts';
@@ -56,8 +57,8 @@ export function createFilesHandler(services: Services, transferTimeoutMs: number
   async function describeAny(id: string, asker: Asker) {
     const output = readOutputFileId(id);
     if (!output) return describe(await find(await jobs.files(), id, asker));
-    const results = output.kind === 'results' ? await jobs.results(output.jobId, asker) : undefined;
-    if (!results) throw notFound();
+    const results = await jobs.results(output.jobId, asker);
+    if (!results || (output.kind !== 'results' && !results.job.door)) throw notFound();
     const { job, bytes } = results;
     return describe({
       id,
@@ -65,7 +66,7 @@ export function createFilesHandler(services: Services, transferTimeoutMs: number
       createdAt: job.createdAt,
       endsAt: job.endsAt,
       bytes,
-      name: `${job.id}.jsonl`,
+      name: `${job.id}-${output.kind}.jsonl`,
       purpose: 'batch_output',
     });
   }
@@ -82,9 +83,15 @@ export function createFilesHandler(services: Services, transferTimeoutMs: number
         read: (from, to) => sliceOf(files.content(file), from, to),
       };
     }
-    const results = output.kind === 'results' ? await jobs.results(output.jobId, asker) : undefined;
-    if (!results) throw notFound();
+    const results = await jobs.results(output.jobId, asker);
+    if (!results || (output.kind !== 'results' && !results.job.door)) throw notFound();
     const { job, bytes, read } = results;
+    if (output.kind !== 'results') {
+      const { kind } = output;
+      const batchId = job.id.replace(/^job_/, 'batch_');
+      const source = () => ({ batchId, model: job.model, layout: jobs.layout(job), results: read(0, bytes) });
+      return { name: `${batchId}_${kind}.jsonl`, stream: () => writeOutput(source(), kind) };
+    }
     return { name: `${job.id}.jsonl`, bytes, isComplete: job.finishedAt !== undefined, read };
   }
 

@@ -2,7 +2,9 @@ import type { Log } from '../../core/surroundings.ts';
 import type { Elsewhere } from '../../http/dispatch.ts';
 import type { Route } from '../../http/route.ts';
 import type { Services } from '../services.ts';
-import { createEmbeddingsHandler, embeddingsPath } from './embeddings.ts';
+import { batchesPath, createBatchesHandler } from './batches.ts';
+import { createEmbeddingsHandler } from './embeddings.ts';
+import { embeddingsPath } from './embeddings-path.ts';
 import { openaiErrors } from './errors.ts';
 import { createFilesHandler, filesPath } from './files.ts';
 import { createModelsHandler, modelsPath } from './models.ts';
@@ -40,6 +42,15 @@ export function openaiRoutes(
       errors,
       handle: createFilesHandler(services, transferTimeoutMs, log),
     },
+    {
+      path: batchesPath,
+      aliases: aliasesOf(batchesPath),
+      below: true,
+      methods: ['GET', 'HEAD', 'POST'],
+      guarded: true,
+      errors,
+      handle: createBatchesHandler(services, maxBodyBytes, log),
+    },
   ];
 }
 
@@ -56,6 +67,6 @@ export function openaiElsewhere(services: Pick<Services, 'nameOption'>): Elsewhe
       ...['embeddings', 'models', 'chat', 'completions', 'responses', 'engines'].map((name) => `/${name}`),
     ],
     errors: openaiErrors(services.nameOption),
-    message: `Of OpenAI's API this server has the embeddings: try POST ${embeddingsPath}, GET ${modelsPath}, or ${filesPath}.`,
+    message: `Of OpenAI's API this server has the embeddings: try POST ${embeddingsPath}, GET ${modelsPath}, ${filesPath}, or ${batchesPath}.`,
   };
 }

@@ -1,0 +1,2 @@
+/** Where OpenAI has embeddings. */
+export const embeddingsPath = '/v1/embeddings';
