@@ -22,6 +22,7 @@ const encoder = await Encoder.load({
   maxInputTokens: miniLM.maxInputTokens,
   pooling: 'mean',
   threads: 1,
+  devices: [],
   oneByOne: batchDependent,
 });
 const callTexts = miniLM.maxBatchSize;

@@ -196,11 +196,13 @@ export interface LocalModelOptions extends ModelOptions {
   dtype?: string | undefined;
   /** How the vectors of tokens become one. @default mean */
   pooling?: 'mean' | 'cls' | undefined;
+  /** What computes: tried when the model is loaded; where it cannot be used, the CPU does. @default cpu */
+  device?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml' | 'auto' | undefined;
 }
 
 /**
- * A sentence-transformers model that computes in this process, on the CPU, in worker threads. Of `all-MiniLM-L6-v2` and
- * `all-mpnet-base-v2` everything is known; of other ONNX models say the `dimension`, and in `id` the hub's name. Weights
+ * A sentence-transformers model that computes in this process, on the CPU, in worker threads. Of `all-MiniLM-L6-v2`,
+ * `all-mpnet-base-v2` and `multilingual-e5-small` everything is known; of other ONNX models say the `dimension`, and in `id` the hub's name. Weights
  * are looked for, and fetched, at the first text.
  *
  * @throws {EmbedQLError} `BAD_USER_INPUT` for an option that does not exist, or a model that is not known
@@ -212,7 +214,7 @@ export interface LocalModelOptions extends ModelOptions {
  */
 export function local(name: string, options?: LocalModelOptions): ModelDefinition {
   const where = 'local()';
-  const given = checkOptions(where, options, [...modelOptions, 'modelsDir', 'dtype', 'pooling']);
+  const given = checkOptions(where, options, [...modelOptions, 'modelsDir', 'dtype', 'pooling', 'device']);
   const { modelsDir, ...more } = given;
   return {
     provider: async () => (await import('../providers/local/index.ts')).local,
@@ -248,6 +250,7 @@ function known(
 /** What the models file would say of a model that is built in. */
 function entryOf(spec: ModelSpec): Readonly<Record<string, unknown>> {
   const { id, dimension, maxBatchSize, maxInputTokens, costPer1kTokens, supportsDimensions } = spec;
+  const { queryPrefix, documentPrefix } = spec;
   return {
     ...(id === undefined ? {} : { id }),
     dimension,
@@ -255,6 +258,8 @@ function entryOf(spec: ModelSpec): Readonly<Record<string, unknown>> {
     maxInputTokens,
     costPer1kTokens,
     supportsDimensions,
+    ...(queryPrefix === undefined ? {} : { queryPrefix }),
+    ...(documentPrefix === undefined ? {} : { documentPrefix }),
   };
 }
 

@@ -47,4 +47,14 @@ export const builtinModels: readonly ModelSpec[] = [
     dimension: 768,
     maxInputTokens: 384,
   },
+  // A hundred languages. "Each input text should start with "query: " or "passage: "", says its card.
+  {
+    ...local,
+    name: 'multilingual-e5-small',
+    id: 'Xenova/multilingual-e5-small',
+    dimension: 384,
+    maxInputTokens: 512,
+    queryPrefix: 'query: ',
+    documentPrefix: 'passage: ',
+  },
 ];

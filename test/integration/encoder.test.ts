@@ -10,7 +10,7 @@ let options: EncoderOptions;
 
 beforeAll(async () => {
   const weights = (await findWeights(readConfig(process.env).modelsDir, spec))!;
-  options = { ...weights, maxInputTokens: 16, pooling: 'mean', threads: 1, oneByOne: false };
+  options = { ...weights, maxInputTokens: 16, pooling: 'mean', threads: 1, oneByOne: false, devices: [] };
   encoder = await Encoder.load(options);
 });
 afterAll(() => encoder.dispose());

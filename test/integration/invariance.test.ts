@@ -23,6 +23,7 @@ beforeAll(async () => {
     maxInputTokens: miniLM.maxInputTokens,
     pooling: 'mean',
     threads: 1,
+    devices: [],
     oneByOne: false,
   });
   model = new LocalModel(miniLM, { env: {}, modelsDir, log: silentLog, progress: silentProgress }, []);

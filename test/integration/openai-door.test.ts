@@ -58,6 +58,7 @@ describe('the official SDK, unchanged', () => {
       'text-embedding-ada-002',
       'all-MiniLM-L6-v2',
       'all-mpnet-base-v2',
+      'multilingual-e5-small',
     ]);
     expect(await client.models.retrieve('all-MiniLM-L6-v2')).toMatchObject({
       object: 'model',

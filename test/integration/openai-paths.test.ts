@@ -150,7 +150,11 @@ describe('who may ask', () => {
       message: expect.stringMatching(others),
     });
     const { data } = await client.models.list();
-    expect(data.map(({ id }) => id)).toEqual(['all-MiniLM-L6-v2', 'all-mpnet-base-v2']);
+    expect(data.map(({ id }) => id)).toEqual([
+      'all-MiniLM-L6-v2',
+      'all-mpnet-base-v2',
+      'multilingual-e5-small',
+    ]);
     for (const { id } of data) expect((await client.models.retrieve(id)).id).toBe(id);
     const unknown = client.embeddings.create({ model: 'gpt-4o', input: 'a' });
     await expect(unknown).rejects.toMatchObject({

@@ -49,6 +49,7 @@ test('the generated client has the types of the schema and gets what they promis
     ['text-embedding-ada-002', 1_536, 0.0001],
     ['all-MiniLM-L6-v2', 384, 0],
     ['all-mpnet-base-v2', 768, 0],
+    ['multilingual-e5-small', 384, 0],
   ]);
 });
 

@@ -1,7 +1,9 @@
 import path from 'node:path';
 import type { DataType, PreTrainedModel, PreTrainedTokenizer, Tensor } from '@embedql/local-runtime';
+import { isFiniteVector } from '../../core/vectors.ts';
 import { growUntil } from '../text.ts';
 import { microBatches } from './micro-batches.ts';
+import type { Device } from './options.ts';
 
 export interface EncoderOptions {
   /** Folder with the model, in the layout of transformers.js. */
@@ -12,6 +14,8 @@ export interface EncoderOptions {
   pooling: 'mean' | 'cls';
   /** Threads that compute one forward pass. */
   threads: number;
+  /** What computes, the first that can; the CPU where none does. */
+  devices: readonly ComputingDevice[];
   /** Computes every text by itself, for graphs in which a text's vector depends on the texts beside it. */
   oneByOne: boolean;
 }
@@ -21,6 +25,16 @@ export interface Encoded {
   vectors: Float32Array;
   /** Tokens read of each text, special ones included. */
   tokens: number[];
+}
+
+/** What can compute beside the CPU. */
+export type ComputingDevice = Exclude<Device, 'cpu' | 'auto'>;
+
+/** What a loaded model is computed with. */
+export interface LoadedOn {
+  device: ComputingDevice | 'cpu';
+  /** Why none of the devices that were asked for is used. */
+  reason?: string | undefined;
 }
 
 /** A text as the model can read it. */
@@ -45,13 +59,16 @@ export class Encoder {
   readonly #model: PreTrainedModel;
   readonly #options: EncoderOptions;
   readonly #int64: Int64Tensor;
+  readonly loadedOn: LoadedOn;
 
   private constructor(
     tokenizer: PreTrainedTokenizer,
     model: PreTrainedModel,
     int64: Int64Tensor,
     options: EncoderOptions,
+    loadedOn: LoadedOn,
   ) {
+    this.loadedOn = loadedOn;
     this.#int64 = int64;
     this.#tokenizer = tokenizer;
     this.#model = model;
@@ -64,11 +81,27 @@ export class Encoder {
     env.localModelPath = `${path.dirname(options.directory)}${path.sep}`;
     const id = path.basename(options.directory);
     const tokenizer = await AutoTokenizer.from_pretrained(id);
-    const model = await AutoModel.from_pretrained(id, {
-      dtype: options.dtype as DataType,
-      session_options: { intraOpNumThreads: options.threads },
-    });
-    return new Encoder(tokenizer, model, (data, dims) => new Tensor('int64', data, dims), options);
+    const load = (device: ComputingDevice | 'cpu') =>
+      AutoModel.from_pretrained(id, {
+        dtype: options.dtype as DataType,
+        device,
+        session_options: { intraOpNumThreads: options.threads },
+      });
+    const int64: Int64Tensor = (data, dims) => new Tensor('int64', data, dims);
+    const reasons: string[] = [];
+    for (const device of options.devices) {
+      try {
+        const encoder = new Encoder(tokenizer, await load(device), int64, options, { device });
+        // Some refuse a graph only when they compute it.
+        const { vectors } = await encoder.encode(['probe']);
+        if (isFiniteVector(vectors)) return encoder;
+        reasons.push(`${device}: it gave no vector`);
+      } catch (error) {
+        reasons.push(`${device}: ${oneLine(error)}`);
+      }
+    }
+    const reason = reasons.length > 0 ? reasons.join('; ') : undefined;
+    return new Encoder(tokenizer, await load('cpu'), int64, options, { device: 'cpu', reason });
   }
 
   /**
@@ -158,6 +191,12 @@ export class Encoder {
 
 /** More than the special tokens of any model. */
 const specialRoom = 8;
+
+/** What ONNX Runtime says, without the places in its source. */
+function oneLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split('\n')[0]!.slice(-200);
+}
 
 /** The mean of the first `count` token vectors in `states`, scaled to unit length, into `out`. */
 function pool(states: Float32Array, count: number, out: Float32Array): void {

@@ -3,7 +3,7 @@ import type { Environment } from '../../core/surroundings.ts';
 import { hubOptions } from '../hub.ts';
 import type { Provider } from '../provider.ts';
 import { LocalModel } from './local-model.ts';
-import type { LocalOptions } from './options.ts';
+import { devices, type LocalOptions } from './options.ts';
 import { knownDtypes } from './weights/folder.ts';
 import { hubSource } from './weights/hub.ts';
 import type { WeightsSource } from './weights/source.ts';
@@ -21,7 +21,11 @@ export const local: Provider<LocalOptions> = {
   options: {
     dtype: z.enum(knownDtypes).optional(),
     pooling: z.enum(['mean', 'cls']).optional(),
+    device: z.enum(devices).optional(),
   },
-  aliases: (name) => (name.includes('/') ? [] : [`sentence-transformers/${name}`]),
+  aliases: (name) => {
+    if (name.includes('/')) return [];
+    return [`sentence-transformers/${name}`, ...(name.includes('e5-') ? [`intfloat/${name}`] : [])];
+  },
   open: (spec, context) => new LocalModel(spec, context, localSources(context.env)),
 };

@@ -6,8 +6,8 @@ import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbeddedText, FittedText, ModelStatus } from '../../core/model.ts';
 import type { ProviderContext, ProviderModel } from '../provider.ts';
 import { Attempts } from './attempts.ts';
-import type { Encoded, EncoderOptions, LocalFit } from './encoder.ts';
-import type { LocalSpec } from './options.ts';
+import type { ComputingDevice, Encoded, EncoderOptions, LoadedOn, LocalFit } from './encoder.ts';
+import type { Device, LocalSpec } from './options.ts';
 import { missingRuntime } from './runtime.ts';
 import { shares } from './shares.ts';
 import { folderFault } from './weights/check.ts';
@@ -176,18 +176,53 @@ export class LocalModel implements ProviderModel {
 
   async #load(): Promise<Piscina> {
     const weights = await this.#findWeights();
-    const { directory, dtype, batchDependent } = weights;
-    const { name, maxInputTokens } = this.spec;
-    const { pooling = 'mean' } = this.spec.options;
+    const { dtype, batchDependent } = weights;
+    const { name } = this.spec;
+    const { device = 'cpu' } = this.spec.options;
     const { log } = this.#context;
     const fault = await folderFault(weights);
     if (fault !== undefined) throw this.#failed(this.#unusable(weights, fault));
     forbidTelemetry();
     const started = performance.now();
+    let { pool, loaded } = await this.#start(weights, devicesOf(device));
+    if ('result' in loaded && loaded.result.reason !== undefined) {
+      log.warn(
+        { model: name, device, reason: loaded.result.reason },
+        `${device} cannot be used here, so the CPU computes`,
+      );
+      // As many workers as for the CPU.
+      await pool.destroy();
+      ({ pool, loaded } = await this.#start(weights, []));
+    }
+    if ('loadError' in loaded) throw await this.#giveUp(pool, weights, loaded.loadError);
+    const { device: used } = loaded.result;
+    log.info(
+      { model: name, dtype, device: used, ms: Math.round(performance.now() - started) },
+      'model loaded',
+    );
+    if (batchDependent) {
+      log.warn(
+        { model: name, dtype },
+        'with these weights a vector depends on the other texts of a batch, so texts are computed one at a time; other weights are faster',
+      );
+    }
+    this.#attempts.succeeded();
+    this.#pool = pool;
+    return pool;
+  }
+
+  /** Starts workers, and waits for the first to load the model. @param devices to be tried before the CPU */
+  async #start(
+    { directory, dtype, batchDependent }: Weights & WeightsFacts,
+    devices: readonly ComputingDevice[],
+  ): Promise<{ pool: Piscina; loaded: Reply<LoadedOn> }> {
+    const { name, maxInputTokens, options } = this.spec;
+    const { pooling = 'mean' } = options;
     const pool = new Piscina({
       filename: workerFile(),
       minThreads: 1,
-      maxThreads: workers,
+      // A device computes for one as fast as for many.
+      maxThreads: devices.length > 0 ? 1 : workers,
       idleTimeout: idleWorkerMs,
       // One more would only wait for a thread that computes, while another could be started.
       concurrentTasksPerWorker: 1,
@@ -198,28 +233,19 @@ export class LocalModel implements ProviderModel {
         maxInputTokens,
         pooling,
         threads,
+        devices,
         oneByOne: batchDependent,
       } satisfies EncoderOptions,
     });
     // A worker that dies fails its tasks, and they tell; without a listener it would take the process along.
-    pool.on('error', (error: unknown) => log.error({ err: error, model: name }, 'worker failed'));
-    let loaded: Reply<true>;
+    pool.on('error', (error: unknown) =>
+      this.#context.log.error({ err: error, model: name }, 'worker failed'),
+    );
     try {
-      loaded = (await pool.run(undefined, { name: 'load' })) as Reply<true>;
+      return { pool, loaded: (await pool.run(undefined, { name: 'load' })) as Reply<LoadedOn> };
     } catch (error) {
-      loaded = { loadError: error instanceof Error ? error.message : String(error) };
+      return { pool, loaded: { loadError: error instanceof Error ? error.message : String(error) } };
     }
-    if ('loadError' in loaded) throw await this.#giveUp(pool, weights, loaded.loadError);
-    log.info({ model: name, dtype, ms: Math.round(performance.now() - started) }, 'model loaded');
-    if (batchDependent) {
-      log.warn(
-        { model: name, dtype },
-        'with these weights a vector depends on the other texts of a batch, so texts are computed one at a time; other weights are faster',
-      );
-    }
-    this.#attempts.succeeded();
-    this.#pool = pool;
-    return pool;
   }
 
   /** Ends the workers of a model that could not be loaded. */
@@ -269,4 +295,12 @@ export class LocalModel implements ProviderModel {
       retryable: true,
     });
   }
+}
+
+/** What is tried, in this order. Whether it is there, is found out by trying. */
+function devicesOf(device: Device): readonly ComputingDevice[] {
+  if (device === 'cpu') return [];
+  if (device !== 'auto') return [device];
+  if (process.platform === 'darwin') return ['coreml', 'webgpu'];
+  return process.platform === 'win32' ? ['dml', 'webgpu'] : ['cuda', 'webgpu'];
 }

@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
-import { type Encoded, Encoder, type EncoderOptions, type LocalFit } from './encoder.ts';
+import { type Encoded, Encoder, type EncoderOptions, type LoadedOn, type LocalFit } from './encoder.ts';
 
 // Runs in worker threads of its own, as many for each loaded model as share the cores.
 
@@ -40,8 +40,8 @@ async function withEncoder<Result>(
 }
 
 /** Resolves once the model is in memory. */
-export async function load(): Promise<Reply<true>> {
-  return withEncoder(() => true);
+export async function load(): Promise<Reply<LoadedOn>> {
+  return withEncoder(({ loadedOn }) => loadedOn);
 }
 
 export async function encode(texts: readonly string[]): Promise<Reply<Encoded>> {
