@@ -175,6 +175,7 @@ export class Flights {
   /** Answers or errors, in the order of `requests`; one that fails does not affect the others. */
   async embed(requests: readonly TextRequest[], operation: Operation): Promise<Outcome[]> {
     operation.payer?.asked?.(this.#model.spec.name, requests.length);
+    if (!operation.canWait) this.#scheduler.touch();
     let identity: string;
     try {
       identity = this.#scoped(await this.#model.identity(), operation.payer);

@@ -59,6 +59,14 @@ const patientBatchSize = 8;
 const quietMs = 50;
 const patientTurnMs = 500;
 
+/**
+ * Of any other model: so long after something else was asked for, texts that can wait are sent in one batch at a time, of so
+ * many, with a pause behind it. What they take of this process is felt by others, whoever computes.
+ */
+const busyMs = 250;
+const busyBatchSize = 32;
+const busyPauseMs = 100;
+
 /** Turns texts of many operations into few batches; one for each model, for the whole process. */
 export class Scheduler<T extends Task> {
   readonly #options: SchedulerOptions<T>;
@@ -69,6 +77,8 @@ export class Scheduler<T extends Task> {
   /** When something that cannot wait was last asked for, and when something that can was last sent. */
   #lastArrival = Number.NEGATIVE_INFINITY;
   #lastPatient = Number.NEGATIVE_INFINITY;
+  /** Batches under way of what can wait. */
+  #patientUnderWay = 0;
   /** A window is open: what waits will be sent when it closes. */
   #windowOpen = false;
   /** The window has closed and texts wait only for a free place at the provider. */
@@ -95,6 +105,11 @@ export class Scheduler<T extends Task> {
     return this.#queue.size + this.#patient.size;
   }
 
+  /** Somebody who cannot wait has asked for something, in line or not. */
+  touch(): void {
+    this.#lastArrival = this.#options.clock.now();
+  }
+
   /** Puts a text in line. @throws EmbedQLError OVERLOADED where the queue is full */
   submit(task: T): void {
     const queue = task.canWait ? this.#patient : this.#queue;
@@ -102,7 +117,6 @@ export class Scheduler<T extends Task> {
     queue.add(task);
     if (task.canWait) this.#sendPatientSoon(0);
     else {
-      this.#lastArrival = this.#options.clock.now();
       this.#arrivals += 1;
       if (this.#isQuiet) this.#handedOut = 0;
       this.#arrange();
@@ -202,18 +216,23 @@ export class Scheduler<T extends Task> {
 
   /** What can wait goes once nothing else does, and leaves places to what may come. */
   #sendPatient(): void {
-    const { places, limits, sharesMachine } = this.#options;
+    const { places, limits } = this.#options;
     while (this.#patient.size > 0 && this.#queue.size === 0 && places.freeForPatient) {
-      const dueMs = this.#patientDueMs();
-      if (dueMs > 0) {
-        this.#sendPatientSoon(dueMs);
+      const turn = this.#patientTurn();
+      if (!turn) return;
+      if (turn.dueMs > 0) {
+        this.#sendPatientSoon(turn.dueMs);
         return;
       }
-      this.#lastPatient = this.#options.clock.now();
       const { size, tokens } = limits.next();
-      this.#sendBatch(
-        this.#patient.take({ size: sharesMachine ? Math.min(size, patientBatchSize) : size, tokens }),
-      );
+      this.#lastPatient = this.#options.clock.now();
+      this.#patientUnderWay += 1;
+      const sent = this.#sendBatch(this.#patient.take({ size: Math.min(size, turn.size), tokens }));
+      void sent.then(() => {
+        this.#patientUnderWay -= 1;
+        this.#lastPatient = this.#options.clock.now();
+        this.#sendPatient();
+      });
     }
   }
 
@@ -229,21 +248,28 @@ export class Scheduler<T extends Task> {
     else this.#options.clock.soon(send);
   }
 
-  #patientDueMs(): number {
-    if (!this.#options.sharesMachine) return 0;
+  /** When the next batch of what can wait is due, and how large it may be; undefined: once the one under way is back. */
+  #patientTurn(): { dueMs: number; size: number } | undefined {
     const now = this.#options.clock.now();
-    return Math.min(this.#lastArrival + quietMs - now, this.#lastPatient + patientTurnMs - now);
+    const idleMs = now - this.#lastArrival;
+    const restedMs = now - this.#lastPatient;
+    if (this.#options.sharesMachine) {
+      const dueMs = Math.min(quietMs - idleMs, patientTurnMs - restedMs);
+      return { dueMs, size: patientBatchSize };
+    }
+    if (idleMs >= busyMs) return { dueMs: 0, size: Number.POSITIVE_INFINITY };
+    return this.#patientUnderWay > 0 ? undefined : { dueMs: busyPauseMs - restedMs, size: busyBatchSize };
   }
 
   #send(): void {
-    this.#sendBatch(this.#queue.take(this.#options.limits.next()));
+    void this.#sendBatch(this.#queue.take(this.#options.limits.next()));
   }
 
-  #sendBatch(batch: readonly T[]): void {
+  #sendBatch(batch: readonly T[]): Promise<void> {
     const { clock, send } = this.#options;
     const started = clock.now();
     this.#sent += batch.length;
-    void send(batch).then(() => {
+    return send(batch).then(() => {
       this.#batchMs += (clock.now() - started - this.#batchMs) / 8;
     });
   }

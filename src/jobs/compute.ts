@@ -31,11 +31,11 @@ interface Slice {
 }
 
 /** Texts of a slice, and texts of a job that are under way at the same time, at the most. */
-const mostTogether = 100;
+const mostTogether = 50;
 const mostUnderWay = 2_000;
 
 /** Texts that are written down together. */
-const mostCommitted = 400;
+const mostCommitted = 100;
 
 const emptyText = badUserInput('The text is empty; pass a text to embed.');
 

@@ -265,3 +265,23 @@ describe('texts that can wait', () => {
     ).toEqual('a b c d p2 p3 p4'.split(' '));
   });
 });
+
+test('while others ask for something, what can wait goes in one small batch at a time, and all of it once they are quiet', async () => {
+  const { time, batches, scheduler } = create({ size: 64, concurrency: 8, batchMs: 50, queueLimit: 1_000 });
+  scheduler.touch();
+  for (let i = 0; i < 300; i++)
+    scheduler.submit({ text: `p${i}`, group: {}, maxBatchSize: 64, maxTokens: 1, canWait: true });
+  const sizes = () => batches.map(({ texts }) => texts.split(' ').length);
+  await time.advance(1);
+  expect(sizes()).toEqual([32]);
+  for (let now = 0; now < 400; now += 50) {
+    scheduler.touch();
+    await time.advance(50);
+  }
+  const paced = batches.length;
+  expect(paced).toBeLessThanOrEqual(4);
+  expect(Math.max(...sizes())).toBe(32);
+  await time.drain();
+  expect(Math.max(...sizes())).toBe(64);
+  expect(sizes().reduce((a, b) => a + b, 0)).toBe(300);
+});
