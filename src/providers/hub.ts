@@ -3,7 +3,6 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
 import type { ProgressTask } from '../core/surroundings.ts';
 
 export interface HubOptions {
@@ -29,20 +28,30 @@ export function hubOptions(env: Readonly<Record<string, string | undefined>>): H
   };
 }
 
-/** The hub's answer to `/api/models/<id>/revision/main?blobs=true`, as far as it matters here. */
-const repositorySchema = z.object({
-  sha: z.string().regex(/^[0-9a-f]{40}$/),
-  siblings: z.array(
-    z.object({
-      rfilename: z.string(),
-      size: z.number(),
-      blobId: z.string(),
-      lfs: z.object({ sha256: z.string() }).nullish(),
-    }),
-  ),
-});
+/** A file of a repository. */
+export interface HubFile {
+  rfilename: string;
+  size: number;
+  blobId: string;
+  lfs?: { sha256: string } | null | undefined;
+}
 
-export type HubFile = z.infer<typeof repositorySchema>['siblings'][number];
+/** The hub's answer to `/api/models/<id>/revision/main?blobs=true`, as far as it matters here. zod is loaded for it alone. */
+async function readRepository(answer: unknown): Promise<{ sha: string; siblings: HubFile[] }> {
+  const { z } = await import('zod');
+  const schema = z.object({
+    sha: z.string().regex(/^[0-9a-f]{40}$/),
+    siblings: z.array(
+      z.object({
+        rfilename: z.string(),
+        size: z.number(),
+        blobId: z.string(),
+        lfs: z.object({ sha256: z.string() }).nullish(),
+      }),
+    ),
+  });
+  return schema.parse(answer);
+}
 
 /**
  * Fetches files of a repository of the Hugging Face hub into a folder, all at one commit, each checked against the hash that
@@ -65,7 +74,7 @@ export async function fetchFromHub(
     throw new Error('it cannot be reached from here', { cause: error });
   });
   if (!answer.ok) throw new Error(`it answered HTTP ${answer.status} for ${id}`);
-  const repository = repositorySchema.parse(await answer.json());
+  const repository = await readRepository(await answer.json());
   const files = choose(repository.siblings);
   const task = progress(files.reduce((sum, file) => sum + file.size, 0));
   let done = 0;

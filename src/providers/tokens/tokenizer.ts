@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { EmbedQLError } from '../../core/errors.ts';
 import type { ModelSpec } from '../../core/model.ts';
 import type { Log, Progress } from '../../core/surroundings.ts';
@@ -71,6 +71,8 @@ export class TokenizerCounter implements TokenCounter {
     let pool: Piscina | undefined;
     try {
       const files = await findTokenizer(source, { modelsDir, hub, progress });
+      // Most models have none: programs that import the library do not load what makes workers.
+      const { Piscina } = await import('piscina');
       pool = new Piscina({ filename: workerFile(), minThreads: 1, maxThreads: 1, workerData: files });
       pool.on('error', (error: unknown) => log.error({ err: error, model: spec.name }, 'worker failed'));
       const reply = (await pool.run(undefined, { name: 'load' })) as TokenizerReply<number>;
