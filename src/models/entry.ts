@@ -22,6 +22,7 @@ const common = {
   dimension: z.int().positive().max(65_536),
   maxBatchSize: z.int().positive().max(2_048).optional(),
   maxInputTokens: z.int().positive().max(100_000_000).optional(),
+  maxBatchTokens: z.int().positive().max(1_000_000_000).optional(),
   costPer1kTokens: z.number().nonnegative().max(1_000).optional(),
   batchCostPer1kTokens: z.number().nonnegative().max(1_000).optional(),
   supportsDimensions: z.boolean().optional(),

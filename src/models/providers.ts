@@ -85,12 +85,14 @@ function checkProvider(module: string, exported: unknown): Provider {
     defaults = {},
     models = [],
     aliases,
+    known,
     refusesLongTexts,
   } = exported as Record<string, unknown>;
   if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
     throw wrong('"name" must be a word of letters, digits, "-", "_" and "."');
   if (typeof open !== 'function') throw wrong('"open" must be a function');
   if (aliases !== undefined && typeof aliases !== 'function') throw wrong('"aliases" must be a function');
+  if (known !== undefined && typeof known !== 'function') throw wrong('"known" must be a function');
   if (refusesLongTexts !== undefined && typeof refusesLongTexts !== 'function')
     throw wrong('"refusesLongTexts" must be a function');
   if (!Array.isArray(models)) throw wrong('"models" must be a list');

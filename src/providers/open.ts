@@ -42,7 +42,12 @@ function placesOf(
     return [{ name: placeName(spec.options) ?? spec.provider, weight: 1, spec }];
   return spec.endpoints.map(({ name, weight, id = spec.id, options }) => ({
     ...{ name, weight },
-    spec: { ...spec, id, options: options ?? readOptions(providerOf(spec, providers).options ?? {}, {}) },
+    spec: {
+      ...spec,
+      id,
+      endpoints: undefined,
+      options: options ?? readOptions(providerOf(spec, providers).options ?? {}, {}),
+    },
   }));
 }
 
@@ -65,7 +70,8 @@ function providerOf(spec: ModelSpec, providers: readonly Provider[]): Provider {
 const methods = ['status', 'identity', 'fit', 'embed', 'close'] as const;
 
 /**
- * A model as its provider gives it. Options that a specification leaves out have the provider's defaults.
+ * A model as its provider gives it. Options that a specification leaves out have the provider's defaults. Of several endpoints
+ * it is the first that can be asked.
  * @throws EmbedQLError where the provider cannot, or gives something else
  */
 export function openModel(
@@ -73,6 +79,10 @@ export function openModel(
   providers: readonly Provider[],
   context: ProviderContext,
 ): ProviderModel {
+  if (spec.endpoints) {
+    const models = placesOf(spec, providers).map((place) => openModel(place.spec, providers, context));
+    return models.find((model) => model.status().available) ?? models[0]!;
+  }
   const provider = providerOf(spec, providers);
   const options = spec.options ?? readOptions(provider.options ?? {}, {});
   const cannot = (problem: string, cause?: unknown) =>

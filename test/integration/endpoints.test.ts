@@ -2,9 +2,11 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silentLog, silentProgress } from '../../src/core/surroundings.ts';
 import { createEmbedder, openaiCompatible } from '../../src/index.ts';
 import { readEntry } from '../../src/models/entry.ts';
 import { canaryText } from '../../src/providers/dependable/canaries.ts';
+import { openModel } from '../../src/providers/open.ts';
 import { providers } from '../../src/providers/registry.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import {
@@ -223,6 +225,21 @@ describe('endpoints of an entry', () => {
     ],
   ])('%j', (members, message) => {
     expect(() => entry(members)).toThrow(message);
+  });
+
+  test('are listed as what can be asked, where one has its key', async () => {
+    const spec = entry({
+      endpoints: [
+        { baseUrl: url, apiKeyEnv: 'NONE' },
+        { baseUrl: url, apiKeyEnv: 'SET' },
+      ],
+    });
+    const context = { env: { SET: 'k' }, modelsDir: '', log: silentLog, progress: silentProgress };
+    expect(openModel(spec, providers, context).status()).toEqual({ available: true, loaded: true });
+    expect(openModel(spec, providers, { ...context, env: {} }).status()).toMatchObject({
+      available: false,
+      note: 'needs NONE',
+    });
   });
 
   test('in a program are checked, too', async () => {
