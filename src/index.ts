@@ -34,6 +34,8 @@ export type {
   EmbedManyOptions,
   EmbedOptions,
   ModelInfo,
+  SpendOptions,
+  SpendRow,
   TextChunk,
 } from './library/embedder.ts';
 export {

@@ -14,6 +14,8 @@ import {
   silentProgress,
   toLog,
 } from '../core/surroundings.ts';
+import { DiskBooks, ledgerFolder } from '../ledger/disk-books.ts';
+import { Ledger } from '../ledger/ledger.ts';
 import type { ReliabilityOptions } from '../providers/dependable/reliable-model.ts';
 import { openModels } from '../providers/open.ts';
 import type { Provider } from '../providers/provider.ts';
@@ -53,6 +55,11 @@ export interface CreateEmbedderOptions {
   queueLimit?: number | undefined;
   /** How remote providers are asked. */
   limits?: ProviderLimits | undefined;
+  /**
+   * A folder in which what was spent is kept over restarts, for `spend()`; processes may share it.
+   * @default what was spent is kept in memory
+   */
+  ledgerDir?: string | undefined;
   /** Where it tells what an operator should know: pino's logger, `console`, … @default nowhere */
   log?: Logger | undefined;
   /** Where it shows how far the download of a local model is. @default nowhere */
@@ -81,9 +88,20 @@ export interface CreateEmbedderOptions {
 export async function createEmbedder(options: CreateEmbedderOptions): Promise<Embedder> {
   const where = 'createEmbedder()';
   const given = checkOptions(where, options, [
-    ...['models', 'cache', 'defaultModel', 'batchWindowMs', 'queueLimit', 'limits', 'log', 'progress'],
+    ...[
+      'models',
+      'cache',
+      'defaultModel',
+      'batchWindowMs',
+      'queueLimit',
+      'limits',
+      'ledgerDir',
+      'log',
+      'progress',
+    ],
   ]);
   checkType(where, given, 'defaultModel', 'string');
+  checkType(where, given, 'ledgerDir', 'string');
   checkWholeNumber(where, given, 'batchWindowMs', 0, 60_000);
   checkWholeNumber(where, given, 'queueLimit', 1);
   const { batchWindowMs: windowMs = 2, queueLimit = 10_000, progress = silentProgress } = options;
@@ -102,7 +120,10 @@ export async function createEmbedder(options: CreateEmbedderOptions): Promise<Em
   const catalogue = new Catalogue(models, options.defaultModel ?? specs[0]!.name);
   const cache = await openCache(where, given['cache'], log);
   const core = new Core({ catalogue, cache, events: accounting, windowMs, queueLimit });
-  return new TextEmbedder({ core, catalogue, accounting, cache, queueLimit });
+  const { ledgerDir } = options;
+  const store = ledgerDir ? new DiskBooks(ledgerFolder(ledgerDir), log) : undefined;
+  const ledger = new Ledger({ store, log });
+  return new TextEmbedder({ core, catalogue, accounting, cache, ledger, queueLimit });
 }
 
 /** With all attempts together still within what Node's timers take. */

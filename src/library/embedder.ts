@@ -101,6 +101,35 @@ export interface EmbedderMetrics extends EmbedderFigures {
   readonly byModel: ReadonlyArray<EmbedderFigures & { readonly model: string }>;
 }
 
+/** Which days of the books, and what they are added up by. */
+export interface SpendOptions {
+  /** The first UTC day, YYYY-MM-DD. */
+  from: string;
+  /** The last, included. */
+  to: string;
+  /** @default ['day'] */
+  groupBy?: ReadonlyArray<'day' | 'model'> | undefined;
+}
+
+/** What was asked for, paid and saved. */
+export interface SpendRow {
+  /** YYYY-MM-DD, UTC; null where it is not added up by days. */
+  readonly day: string | null;
+  /** Null where it is not added up by models. */
+  readonly model: string | null;
+  /** Texts that were asked for, those of them that the cache had, and those that a provider was paid for. */
+  readonly texts: number;
+  readonly hits: number;
+  readonly computed: number;
+  /** Tokens that providers charged for. */
+  readonly tokens: number;
+  readonly costUsd: number;
+  /** USD that cache hits would have cost. */
+  readonly costSavedUsd: number;
+  /** Whether figures may be missing: they are in memory alone, or a file was damaged. */
+  readonly lossy: boolean;
+}
+
 /** A model as an embedder has it. */
 export interface ModelInfo {
   readonly name: string;
@@ -181,6 +210,17 @@ export interface Embedder {
   embedChunks(text: string, options?: EmbedChunksOptions): Promise<TextChunk[]>;
   /** What has been computed, cached, paid and saved so far. */
   metrics(): EmbedderMetrics;
+  /**
+   * What was asked for, paid and saved, by day and model: over restarts where there is a `ledgerDir`, else since this
+   * embedder was made.
+   * @throws {EmbedQLError} rejects with `BAD_USER_INPUT` for days that are none
+   *
+   * @example
+   * ```ts
+   * const rows = await embedder.spend({ from: '2026-10-01', to: '2026-10-31', groupBy: ['model'] });
+   * ```
+   */
+  spend(options: SpendOptions): Promise<SpendRow[]>;
   /** The models, in the order in which they were given. */
   models(): ModelInfo[];
   /**

@@ -6,6 +6,8 @@ import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import { type Answer, type EmbedRequest, unlimited } from '../core/request.ts';
 import { shortenVector } from '../core/vectors.ts';
 import { type EmbeddingWish, readChunkWish, readWish, requireText } from '../core/wish.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { SpendDimension } from '../ledger/spend.ts';
 import type {
   EmbedChunksOptions,
   Embedder,
@@ -16,6 +18,8 @@ import type {
   EmbedManyOptions,
   EmbedOptions,
   ModelInfo,
+  SpendOptions,
+  SpendRow,
   TextChunk,
 } from './embedder.ts';
 import { checkOptions, checkType, checkWholeNumber, type Given, kindOf } from './options.ts';
@@ -25,6 +29,7 @@ export interface TextEmbedderParts {
   catalogue: Catalogue;
   accounting: Accounting;
   cache: Cache;
+  ledger: Ledger;
   /** Texts that may wait for a model at the same time. */
   queueLimit: number;
 }
@@ -75,6 +80,21 @@ export class TextEmbedder implements Embedder {
     };
   }
 
+  spend(options: SpendOptions): Promise<SpendRow[]> {
+    return this.#tracked(async () => {
+      const where = 'spend()';
+      const given = checkOptions(where, options, ['from', 'to', 'groupBy']);
+      const groupBy = readDimensions(where, given['groupBy']);
+      const { from, to } = given;
+      if (typeof from !== 'string' || typeof to !== 'string')
+        throw badUserInput(`${where}: from and to must be days such as 2026-11-25.`);
+      const rows = await this.#parts.ledger.spend({ from, to, groupBy });
+      return rows.map(({ day, model, texts, hits, computed, tokens, costUsd, costSavedUsd, lossy }) => ({
+        ...{ day, model, texts, hits, computed, tokens, costUsd, costSavedUsd, lossy },
+      }));
+    });
+  }
+
   models(): ModelInfo[] {
     const { catalogue } = this.#parts;
     return catalogue.all().map((model) => {
@@ -96,8 +116,8 @@ export class TextEmbedder implements Embedder {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
-    const { catalogue, cache } = this.#parts;
-    await Promise.all([cache.close(), ...catalogue.all().map((model) => model.close())]);
+    const { catalogue, cache, ledger } = this.#parts;
+    await Promise.all([ledger.close(), cache.close(), ...catalogue.all().map((model) => model.close())]);
   }
 
   /** Runs a call that `close` waits for. */
@@ -207,10 +227,14 @@ export class TextEmbedder implements Embedder {
     const most = requests[0]?.pieces ? mostLongTogether : mostTogether;
     const size = Math.max(1, Math.min(most, Math.floor(this.#parts.queueLimit / 2)));
     const all: Array<Answer | EmbedQLError> = [];
+    const payer = this.#parts.ledger.account('library');
     for (let start = 0; start < requests.length; start += size) {
       signal?.throwIfAborted();
       const some = requests.slice(start, start + size);
-      const answers = await untilAborted(this.#parts.core.embedMany(some, { ...unlimited, signal }), signal);
+      const answers = await untilAborted(
+        this.#parts.core.embedMany(some, { ...unlimited, signal, payer }),
+        signal,
+      );
       for (const answer of answers) all.push(answer);
     }
     return all;
@@ -264,6 +288,15 @@ function checkLongText(where: string, { longText }: Given): void {
 function readText(where: string, text: unknown): string {
   if (typeof text === 'string') return requireText(text, 'The text');
   throw badUserInput(`${where}: the first argument must be a text; got ${kindOf(text)}.`);
+}
+
+function readDimensions(where: string, groupBy: unknown = ['day']): SpendDimension[] {
+  const names = Array.isArray(groupBy) ? (groupBy as unknown[]) : [groupBy];
+  return names.map((name) => {
+    if (name === 'day') return 'DAY';
+    if (name === 'model') return 'MODEL';
+    throw badUserInput(`${where}: groupBy must be a list of 'day' and 'model'.`);
+  });
 }
 
 function readKind(where: string, kind: unknown): 'doc' | 'query' {

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -177,6 +180,48 @@ describe('texts', () => {
     expect((await embedder.embed('fresh')).cached).toBe(false);
     expect(sent()).toHaveLength(3);
   });
+});
+
+test('what was spent is told by day and model, in memory or over restarts, to the token', async () => {
+  const dir = await mkdtemp(path.join(tmpdir(), 'library-ledger-'));
+  const today = new Date().toISOString().slice(0, 10);
+  const days = { from: today, to: today };
+  try {
+    const first = await embedderOf({ ledgerDir: dir, cache: false });
+    await first.embedMany(['one', 'two', 'one']);
+    await first.close();
+    const second = await embedderOf({ ledgerDir: dir });
+    await Promise.all([second.embed('three'), second.embed('three')]);
+    await second.embed('three');
+    const tokens = provider.billedTokens();
+    const [row, ...more] = await second.spend(days);
+    expect(more).toEqual([]);
+    expect(row).toMatchObject({
+      day: today,
+      model: null,
+      texts: 5,
+      hits: 1,
+      computed: 3,
+      tokens,
+      lossy: false,
+    });
+    expect(row!.costUsd).toBeCloseTo((tokens * 0.00002) / 1_000, 15);
+    expect(await second.spend({ ...days, groupBy: ['model'] })).toMatchObject([
+      { day: null, model: 'text-embedding-3-small' },
+    ]);
+    const alone = await embedderOf();
+    await alone.embed('four');
+    expect(await alone.spend({ ...days, groupBy: [] })).toMatchObject([{ texts: 1, lossy: true }]);
+    expect(await codeOf(alone.spend({ from: 'yesterday', to: today }))).toMatch(
+      /^BAD_USER_INPUT: from must be/,
+    );
+    expect(await codeOf(alone.spend({ ...days, groupBy: ['key' as 'day'] }))).toMatch(
+      /^BAD_USER_INPUT: .*groupBy/,
+    );
+  } finally {
+    await Promise.all(open.splice(0).map((embedder) => embedder.close()));
+    await rm(dir, { recursive: true, force: true });
+  }
 });
 
 describe('whoever goes', () => {
