@@ -1,10 +1,14 @@
 // The servers that other people's clients are tried against: children of the built command, a provider that counts,
 // and a door by which the suites, in whatever language, learn the true vectors and what the provider was asked for.
 // `tsx test/clients/stand.ts` prints where everything is, and stops once its input ends.
+import { mkdtemp } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createEmbedder, EmbedQLError, local } from '../../src/index.ts';
+import { attachBatches } from '../support/batch-server.ts';
 import { serveEmbedQL } from '../support/processes.ts';
 import {
   type ProviderServer,
@@ -38,8 +42,10 @@ const dimensions: Record<string, number> = { 'text-embedding-3-large': 3_072 };
 export async function startStand(): Promise<{ stand: Stand; stop(): Promise<void> }> {
   const [provider, busyProvider] = await Promise.all([startProvider(), startProvider()]);
   busyProvider.misbehave = refuseOnce();
+  attachBatches(provider);
+  const folder = await mkdtemp(path.join(tmpdir(), 'embedql-stand-'));
   const servers = await Promise.all([
-    serveEmbedQL({ ...provider.env }),
+    serveEmbedQL({ ...provider.env, EMBEDQL_CACHE_DIR: folder }),
     serveEmbedQL({
       ...provider.env,
       EMBEDQL_API_KEYS: 'web:right,small:poor',

@@ -8,7 +8,7 @@ import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { ask, createJob, jobOver, resultsOf, sendFile, wrongWith } from '../support/jobs.ts';
 import { serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
-import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
+import { hasRedisServer, type RedisServer, startCluster, startRedis } from '../support/redis-server.ts';
 
 describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
   let redis: RedisServer;
@@ -261,4 +261,31 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
       expect(wrongWith(await resultsOf(server, job), textsFrom(0, 1_500))).toEqual([]);
     }),
   );
+
+  test('in a cluster, of which one node is named', { timeout: 90_000 }, async () => {
+    const cluster = await startCluster();
+    try {
+      const settings = env({ REDIS_URL: cluster.nodes[1]!.url });
+      await withServers([settings, settings], async (one, other) => {
+        const { body } = await sendFile(
+          one,
+          textsFrom(0, 300)
+            .map((text) => JSON.stringify(text))
+            .join('\n'),
+        );
+        const jobs = [
+          await createJob(one, { file: body.id }),
+          await createJob(other, { texts: textsFrom(200, 500), deadline: 'DAY' }),
+        ];
+        expect(
+          wrongWith(await resultsOf(other, await jobOver(other, jobs[0]!.id)), textsFrom(0, 300)),
+        ).toEqual([]);
+        expect(wrongWith(await resultsOf(one, await jobOver(one, jobs[1]!.id)), textsFrom(200, 500))).toEqual(
+          [],
+        );
+      });
+    } finally {
+      await cluster.stop();
+    }
+  });
 });

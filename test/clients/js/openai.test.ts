@@ -1,4 +1,4 @@
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 import OpenAI4 from 'openai-4';
 import OpenAI5 from 'openai-5';
 import { describe, expect, test } from 'vitest';
@@ -47,6 +47,52 @@ for (const [name, SDK] of [
         ['hello world', 'hello'],
         data.map(({ embedding }) => embedding),
       );
+    });
+
+    test('files and batches: uploaded, created, followed, read and deleted', async () => {
+      const { files, batches } = client(stand.open);
+      const texts = [fresh(), fresh(), fresh()];
+      const lines = texts.map((input, i) =>
+        JSON.stringify({
+          custom_id: `request-${i}`,
+          method: 'POST',
+          url: '/v1/embeddings',
+          body: { model: remote, input },
+        }),
+      );
+      const input = await files.create({
+        file: await toFile(Buffer.from(lines.join('\n')), 'requests.jsonl'),
+        purpose: 'batch',
+      });
+      let batch = await batches.create({
+        input_file_id: input.id,
+        endpoint: '/v1/embeddings',
+        completion_window: '24h',
+        metadata: { from: name },
+      });
+      while (batch.status !== 'completed') {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        batch = await batches.retrieve(batch.id);
+      }
+      expect(batch.request_counts).toEqual({ total: 3, completed: 3, failed: 0 });
+      const output = await (await files.content(batch.output_file_id!)).text();
+      const answers = output
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(answers.map(({ custom_id }) => custom_id)).toEqual(['request-0', 'request-1', 'request-2']);
+      await expectVectors(
+        remote,
+        texts,
+        answers.map(({ response }) => response.body.data[0].embedding),
+      );
+      const ids: string[] = [];
+      for await (const one of batches.list({ limit: 1 })) ids.push(one.id);
+      expect(ids).toContain(batch.id);
+      const remove =
+        'delete' in files ? files.delete : (files as unknown as { del: typeof files.delete }).del;
+      expect((await remove.call(files, input.id)).deleted).toBe(true);
+      await expect(files.retrieve(input.id)).rejects.toMatchObject({ status: 404 });
     });
 
     test('finds the models that are listed, with a slash in the name too, and no others', async () => {

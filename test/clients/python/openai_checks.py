@@ -1,5 +1,8 @@
 """What the official package gets, in each of its major versions."""
 
+import json
+import time
+
 import openai
 import pytest
 import support
@@ -34,6 +37,42 @@ class OpenAIChecks(EmbeddingsChecks):
         assert numbers._request_id
         nothing = embeddings.create(model=REMOTE, input=text, encoding_format=None, dimensions=None)
         assert_vectors(REMOTE, [text], [nothing.data[0].embedding])
+
+    def test_files_and_batches(self):
+        client = self.client(support.stand.open)
+        texts = [fresh(), fresh()]
+        lines = [
+            json.dumps(
+                {
+                    "custom_id": f"request-{i}",
+                    "method": "POST",
+                    "url": "/v1/embeddings",
+                    "body": {"model": REMOTE, "input": text},
+                }
+            )
+            for i, text in enumerate([*texts, ""])
+        ]
+        upload = client.files.create(file=("requests.jsonl", "\n".join(lines).encode()), purpose="batch")
+        batch = client.batches.create(
+            input_file_id=upload.id, endpoint="/v1/embeddings", completion_window="24h", metadata={"from": "python"}
+        )
+        while batch.status not in ("completed", "failed"):
+            time.sleep(0.2)
+            batch = client.batches.retrieve(batch.id)
+        assert (batch.request_counts.completed, batch.request_counts.failed) == (2, 1)
+        answers = [json.loads(line) for line in client.files.content(batch.output_file_id).text.splitlines()]
+        vectors = [answer["response"]["body"]["data"][0]["embedding"] for answer in answers]
+        assert_vectors(REMOTE, texts, vectors)
+        [failed] = [json.loads(line) for line in client.files.content(batch.error_file_id).text.splitlines()]
+        assert failed["custom_id"] == "request-2"
+        assert batch.id in [one.id for one in client.batches.list(limit=1)]
+        assert client.batches.cancel(batch.id).status == "completed"
+        assert client.files.delete(upload.id).deleted
+        with pytest.raises(openai.NotFoundError):
+            client.files.retrieve(upload.id)
+        with pytest.raises(openai.BadRequestError, match="Line 1"):
+            wrong = client.files.create(file=("wrong.jsonl", b"nonsense"), purpose="batch")
+            client.batches.create(input_file_id=wrong.id, endpoint="/v1/embeddings", completion_window="24h")
 
     def test_extras(self):
         text = "word " * 9_000
