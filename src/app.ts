@@ -287,6 +287,7 @@ export async function createApp({
 
   const close = async () => {
     stopping.abort();
+    const until = Date.now() + config.drainMs;
     await Promise.all([
       server.close(config.drainMs),
       dispatch.drain(config.drainMs),
@@ -294,8 +295,7 @@ export async function createApp({
     ]);
     address = undefined;
     await jobs.close();
-    // What is at a provider is paid: let it come back and be kept.
-    const until = Date.now() + config.drainMs;
+    // What is at a provider is paid: let it come back and be kept, as far as there is time.
     while (embedder.underWay > 0 && Date.now() < until) await sleep(20);
     budgetRedis?.close();
     // What is under way is booked by now.

@@ -55,7 +55,7 @@ export class Admission {
    */
   async admitJob(key: string, texts: number): Promise<void> {
     const refusal = await this.#budgets.take(key, texts);
-    if (refusal) this.refuseJob(key, refusal);
+    if (refusal) throw refusal;
     this.#events.admitted(key, texts);
   }
 

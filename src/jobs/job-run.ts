@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, sleep } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import type { NameOption } from '../core/errors.ts';
 import type { Log } from '../core/surroundings.ts';
 import type { JobRecord } from './job.ts';
 import { jsonLines } from './lines.ts';
+import { sleepUnless } from './patience.ts';
 import { type TextOutcome, withSegment, writeSegment } from './results.ts';
 import type { Vault } from './vault.ts';
 
@@ -44,6 +45,7 @@ export class JobRun {
   /** Aborts when the job is to end, is cancelled, or is no longer ours. */
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
+  readonly #ending: AbortSignal;
   readonly #options: JobRunOptions;
   #isCancelled = false;
   #watching: ReturnType<typeof setInterval>;
@@ -52,6 +54,7 @@ export class JobRun {
   constructor(job: JobRecord, ending: AbortSignal, options: JobRunOptions) {
     this.job = job;
     this.#options = options;
+    this.#ending = ending;
     this.signal = AbortSignal.any([ending, this.#stop.signal]);
     // Every call that waits listens for it.
     setMaxListeners(0, this.signal, ending);
@@ -143,12 +146,12 @@ export class JobRun {
         return await work();
       } catch (error) {
         // Whoever goes on with it finds it as it was.
-        if (this.signal.aborted && !this.#isCancelled) throw error;
+        if (this.#ending.aborted || (this.signal.aborted && !this.#isCancelled)) throw error;
         this.#options.log.warn(
           { err: error, job: this.job.id, waitMs },
           'A job cannot be written down; it waits',
         );
-        await sleep(this.#options.clock, waitMs);
+        await sleepUnless(this.#options.clock, waitMs, this.#ending);
       }
     }
   }

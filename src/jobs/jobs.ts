@@ -93,6 +93,9 @@ const sweepMs = 600_000;
 /** Jobs of one key that may be waiting or running. */
 const mostUnfinished = 1_000;
 
+/** Milliseconds that jobs may take to let go when the server stops. */
+const closeMs = 3_000;
+
 /** Milliseconds between two attempts to open what jobs are kept in. */
 const openAgainMs = 5_000;
 
@@ -302,8 +305,11 @@ export class Jobs {
     this.#isClosed = true;
     clearInterval(this.#sweeping);
     const opened = await this.#opening?.catch(() => undefined);
-    await opened?.crew.close();
-    await opened?.vault.close();
+    if (!opened) return;
+    // Whatever a store that does not answer keeps waiting is gone on with after the next start.
+    const late = new Promise<void>((resolve) => void this.#clock.after(closeMs, resolve).unref?.());
+    await Promise.race([opened.crew.close().catch(() => {}), late]);
+    await opened.vault.close();
   }
 
   #open(): Promise<Opened> {

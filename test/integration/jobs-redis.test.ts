@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -287,5 +287,21 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
     } finally {
       await cluster.stop();
     }
+  });
+
+  test('a Redis user with the rights of the manual is enough', async () => {
+    const manual = await readFile(new URL('../../docs/jobs.md', import.meta.url), 'utf8');
+    const [, rights = ''] = /^ACL SETUSER embedql on >\S+ (.+)$/m.exec(manual) ?? [];
+    await redis.client.call('ACL', 'SETUSER', 'jobs', 'on', '>right', ...rights.split(' '));
+    const url = redis.url.replace('redis://', 'redis://jobs:right@');
+    await withServers([env({ REDIS_URL: url })], async (server) => {
+      const { id } = await createJob(server, { texts: textsFrom(0, 50), deadline: 'DAY' });
+      const { body } = await sendFile(server, '"a"');
+      const { id: second } = await createJob(server, { file: body.id });
+      for (const one of [id, second])
+        expect(await jobOver(server, one)).toMatchObject({ status: 'DONE', failed: 0 });
+    });
+    const denied = (await redis.client.call('ACL', 'LOG')) as unknown[];
+    expect(denied).toEqual([]);
   });
 });
