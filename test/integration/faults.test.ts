@@ -249,7 +249,8 @@ describe('429', () => {
     provider.misbehave = async (_call, response, count) => {
       inFlight += 1;
       seen.push(inFlight);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      // Long enough for all eight to be sent, however busy the machine is.
+      await new Promise((resolve) => setTimeout(resolve, count > 8 ? 20 : 500));
       inFlight -= 1;
       if (count > 8) return false;
       sendFailure(response, 429, { headers: { 'retry-after-ms': '50' } });
