@@ -218,7 +218,9 @@ export class DiskBooks implements BookStore {
       const yesterday = dayOf(this.#now() - dayMs);
       for (const [day, writers] of await this.#list()) {
         if (day < oldest) await Promise.all(writers.map((writer) => this.#remove(day, writer)));
-        else if (day < yesterday && writers.some((writer) => writer !== all)) await this.#merge(day, writers);
+        // What this process still writes to, because it could not be written until now, is not over.
+        else if (day < yesterday && !this.#open.has(day) && writers.some((writer) => writer !== all))
+          await this.#merge(day, writers);
       }
     } finally {
       await lock.release();

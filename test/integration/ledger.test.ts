@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { runEmbedQL, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
-import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
+import { hasRedisServer, type RedisServer, startCluster, startRedis } from '../support/redis-server.ts';
 
 interface SpendRow {
   day: string | null;
@@ -317,6 +317,19 @@ describe.skipIf(!hasRedisServer)('the ledger in Redis', () => {
     const other = await start(env());
     expect(await spend(other)).toMatchObject([{ texts: 10, lossy: false }]);
   });
+
+  test('works in a cluster, too', async () => {
+    const cluster = await startCluster();
+    try {
+      const [a, b] = [await start({ REDIS_URL: cluster.urls }), await start({ REDIS_URL: cluster.urls })];
+      await Promise.all([embed(a, texts('a')), embed(b, texts('b'))]);
+      await a.app.services.ledger.flush();
+      expect(await spend(b)).toMatchObject([{ texts: 20, tokens: provider.billedTokens(), lossy: false }]);
+      await Promise.all(servers.splice(0).map((server) => server.stop()));
+    } finally {
+      await cluster.stop();
+    }
+  }, 60_000);
 
   test('what a process that was killed may have taken with it is counted', async () => {
     const server = await serveEmbedQL({ ...provider.env, ...env() });
