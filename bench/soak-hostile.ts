@@ -170,8 +170,8 @@ async function hostile(): Promise<void> {
   tally.hostile += 1;
   const key = pick(['hostile', 'hostile', 'poor'] as const);
   const gone = new AbortController();
-  // Megabytes of a long text are tokenised, a little in each turn, while others are served first.
-  const patienceSeconds = (one.body?.length ?? 0) > 1_000_000 ? 240 : 30;
+  // Much text is tokenised, a little in each turn, while others are served first.
+  const patienceSeconds = (one.body?.length ?? 0) > 100_000 ? 240 : 30;
   const tooLate = setTimeout(() => {
     note(`no answer in ${patienceSeconds} s: ${one.method} ${one.path} ${one.body?.subarray(0, 200)}`);
     gone.abort();

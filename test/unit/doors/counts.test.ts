@@ -32,6 +32,7 @@ const boundedElsewhere = [
   'EmbeddingBatch.totalEmbeddings',
   'EmbeddingChunk.done',
   'EmbeddingChunk.total',
+  'Endpoint.inFlight',
   'Estimate.cached',
   'Estimate.distinct',
   'Estimate.empty',
