@@ -156,7 +156,11 @@ describe('the ledger on a disk', () => {
   beforeEach(async () => {
     dir = await mkdtemp(path.join(tmpdir(), 'books-test-'));
   });
-  afterEach(() => rm(dir, { recursive: true, force: true }));
+  afterEach(async () => {
+    // What is still open would make the folder again.
+    await Promise.all(servers.splice(0).map((server) => server.stop()));
+    await rm(dir, { recursive: true, force: true });
+  });
   const env = () => ({ EMBEDQL_CACHE_DIR: dir });
   const books = async () =>
     (await readdir(path.join(dir, 'ledger'))).filter((name) => name.endsWith('.book'));
