@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { attachBatches, type BatchCourse, type BatchServer } from '../support/batch-server.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
@@ -247,7 +247,17 @@ test('a model without batches does it at once, at its ordinary price', async () 
   });
 });
 
-describe('killed with -9', () => {
+describe('killed with -9', { timeout: 180_000 }, () => {
+  const started: Array<Awaited<ReturnType<typeof serveEmbedQL>>> = [];
+  /** A server that does not outlive its test, whatever becomes of that. */
+  const serve = async () => {
+    const server = await serveEmbedQL(env());
+    started.push(server);
+    return server;
+  };
+  afterEach(() => {
+    for (const { process } of started.splice(0)) process.kill('SIGKILL');
+  });
   const texts = [...textsFrom(0, 150), ...textsFrom(50, 100)];
   const env = () => ({ ...provider.env, EMBEDQL_CACHE_DIR: folder, LOG_LEVEL: 'info' });
 
@@ -267,7 +277,7 @@ describe('killed with -9', () => {
   test.each(moments)(
     'at %s (%s the provider has done it, call %i): nothing is paid twice, no line is missing',
     async (call, when, nth) => {
-      let server = await serveEmbedQL(env());
+      let server = await serve();
       let seen = 0;
       let killed: Promise<unknown> | undefined;
       batches.course = () => ({ isShuffled: true, validating: 1, in_progress: 1 });
@@ -282,7 +292,7 @@ describe('killed with -9', () => {
       const { id } = await createJob(server, day(texts));
       while (!killed) await sleep(5);
       await killed;
-      server = await serveEmbedQL(env());
+      server = await serve();
       const job = await jobOver(server, id);
       expect(job).toMatchObject({ status: 'DONE', done: 200, failed: 0 });
       expect(wrongWith(await resultsOf(server, job), texts)).toEqual([]);
@@ -297,7 +307,7 @@ describe('killed with -9', () => {
 
   test('while results are written, again and again', async () => {
     const many = textsFrom(0, 3_000);
-    let server = await serveEmbedQL(env());
+    let server = await serve();
     const { id } = await createJob(server, { texts: many.slice(0, 2_000), deadline: 'DAY' });
     for (let kills = 0; kills < 4; kills++) {
       const job = await jobOver(
@@ -309,7 +319,7 @@ describe('killed with -9', () => {
       if (job.finishedAt) break;
       server.process.kill('SIGKILL');
       await server.finished;
-      server = await serveEmbedQL(env());
+      server = await serve();
     }
     const job = await jobOver(server, id);
     expect(wrongWith(await resultsOf(server, job), many.slice(0, 2_000))).toEqual([]);

@@ -12,8 +12,10 @@ import { readResponse } from './response.ts';
 const callMs = 60_000;
 const fileMs = 600_000;
 
-/** Batches of a page of the list. */
+/** Batches of a page of the list, and pages that are looked through however old they are, and at the most. */
 const pageSize = 100;
+const leastPages = 5;
+const mostPages = 100;
 
 /** Clocks differ: batches are looked for that are so much older, in milliseconds. */
 const clockMs = 3_600_000;
@@ -76,12 +78,14 @@ export class OpenAIBatches implements Batches {
     const words = Object.entries(mark);
     return this.#explained(async () => {
       let page = await this.#client.batches.list({ limit: pageSize }, { signal, timeout: callMs });
-      for (;;) {
-        for (const batch of page.data) {
-          if (batch.created_at * 1_000 < since - clockMs) return undefined;
-          if (words.every(([name, value]) => batch.metadata?.[name] === value)) return batch.id;
-        }
-        if (!page.hasNextPage()) return undefined;
+      for (let pages = 1; ; pages++) {
+        const found = page.data.find(({ metadata }) =>
+          words.every(([name, value]) => metadata?.[name] === value),
+        );
+        if (found) return found.id;
+        const oldest = page.data.at(-1)?.created_at ?? 0;
+        const isOld = pages >= leastPages && oldest * 1_000 < since - clockMs;
+        if (isOld || pages >= mostPages || !page.hasNextPage()) return undefined;
         page = await page.getNextPage();
       }
     });
