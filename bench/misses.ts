@@ -1,8 +1,8 @@
 // What a server in front of the provider costs those who ask for new texts only, and what it saves in calls: 64 connections,
 // each with one new text at a time, through /v1/embeddings; the same load sent to the provider itself is the baseline.
 //   npm run bench:misses [seconds a row]
-import autocannon from 'autocannon';
 import { post } from './http-client.ts';
+import { load } from './load.ts';
 import { type BenchProvider, startBenchProvider, startServer } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
 
@@ -17,34 +17,17 @@ const body = () =>
     encoding_format: 'base64',
   });
 
-interface Load {
+interface Misses {
   textsPerSecond: number;
   p50: number;
   callsPerText: number;
 }
 
 /** @param url with `/v1` */
-async function load(url: string, provider: BenchProvider): Promise<Load> {
+async function misses(url: string, provider: BenchProvider): Promise<Misses> {
   await provider.calls();
-  const { requests, latency, duration, errors, non2xx } = await autocannon({
-    url: `${url}/embeddings`,
-    connections,
-    duration: seconds,
-    requests: [
-      {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        setupRequest: (request) => ({ ...request, body: body() }),
-      },
-    ],
-  });
-  if (errors + non2xx > 0) throw new Error(`${errors} errors, ${non2xx} answers that are none`);
-  const answered = requests.total;
-  return {
-    textsPerSecond: answered / duration,
-    p50: latency.p50,
-    callsPerText: (await provider.calls()) / answered,
-  };
+  const { perSecond, p50, answered } = await load(`${url}/embeddings`, connections, seconds, body);
+  return { textsPerSecond: perSecond, p50, callsPerText: (await provider.calls()) / answered };
 }
 
 print(`${machine()}; ${connections} connections, one new text each; median of ${rounds} rounds in turns`);
@@ -52,10 +35,10 @@ const rows: string[][] = [];
 for (const delayMs of [20, 200]) {
   const provider = await startBenchProvider(delayMs);
   const server = await startServer({ ...provider.env, EMBEDQL_CACHE_TTL: '60' });
-  await load(`${server}/v1`, provider);
-  const pairs: Array<{ bare: Load; ours: Load }> = [];
+  await misses(`${server}/v1`, provider);
+  const pairs: Array<{ bare: Misses; ours: Misses }> = [];
   for (let round = 0; round < rounds; round++)
-    pairs.push({ bare: await load(provider.url, provider), ours: await load(`${server}/v1`, provider) });
+    pairs.push({ bare: await misses(provider.url, provider), ours: await misses(`${server}/v1`, provider) });
   const middle = (figure: (pair: (typeof pairs)[number]) => number) =>
     median(rounds, async (round) => figure(pairs[round]!));
   const ratio = await middle(({ bare, ours }) => ours.textsPerSecond / bare.textsPerSecond);

@@ -17,6 +17,11 @@ const server = createServer((request, response) => {
     calls = 0;
     return;
   }
+  // Some clients look around before they ask.
+  if (request.method !== 'POST') {
+    response.writeHead(404).end();
+    return;
+  }
   calls += 1;
   const arrived = performance.now();
   const chunks: Buffer[] = [];
