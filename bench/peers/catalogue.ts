@@ -1,6 +1,6 @@
 // Who is measured, and how each is started.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,8 +56,9 @@ export function localCandidates(python: string): Candidate[] {
       name,
       prepare() {
         const env = environment(python, 'infinity');
-        const folder = engine === 'optimum' ? directory : fp32Folder(env);
-        const options = ['--model-id', folder, '--served-model-name', localModel, '--engine', engine];
+        const folder = engine === 'optimum' ? flatInt8() : fp32Folder(env);
+        // Infinity gives Optimum the graph's path relative to where it runs, and Optimum looks for a bare name.
+        const options = ['--model-id', '.', '--served-model-name', localModel, '--engine', engine];
         const listen = (port: number) => [
           '--host',
           '127.0.0.1',
@@ -71,6 +72,7 @@ export function localCandidates(python: string): Candidate[] {
           file: path.join(env.bin, 'infinity_emb'),
           args: ['v2', ...options, ...listen(port), ...plain, '--pooling-method', 'mean'],
           env: quiet,
+          cwd: folder,
         });
         return { name, weights, model: localModel, prefix: '', command };
       },
@@ -146,10 +148,24 @@ export function gatewayCandidates(python: string, provider: BenchProvider): Cand
   ];
 }
 
-/** @returns the path of a file that is deleted when this process ends */
-function liteLLMConfig(url: string): string {
+/** Our weights' package with the graph beside the tokenizer. @returns a folder that is deleted when this process ends */
+function flatInt8(): string {
+  const folder = temporaryFolder();
+  for (const name of readdirSync(directory))
+    if (name.endsWith('.json')) copyFileSync(path.join(directory, name), path.join(folder, name));
+  copyFileSync(path.join(directory, 'onnx/model_int8.onnx'), path.join(folder, 'model_int8.onnx'));
+  return folder;
+}
+
+function temporaryFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'embedql-peers-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** @returns the path of a file that is deleted when this process ends */
+function liteLLMConfig(url: string): string {
+  const folder = temporaryFolder();
   const file = path.join(folder, 'litellm.yaml');
   const upstream = { model: `openai/${remoteModel}`, api_base: url, api_key: 'sk-bench' };
   const settings = { cache: true, cache_params: { type: 'local', ttl: 600 } };

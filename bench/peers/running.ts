@@ -5,7 +5,9 @@ import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { lastLine } from './python.ts';
 
-const startMs = 120_000;
+const startMs = 90_000;
+/** One attempt to get a vector. */
+const attemptMs = 10_000;
 const stopMs = 5_000;
 const pollMs = 10;
 const logCharacters = 20_000;
@@ -19,7 +21,7 @@ export interface Server {
   headers?: Record<string, string>;
   /** Where its OpenAI-compatible routes begin: `/v1`, or nothing. */
   prefix: string;
-  command(port: number): { file: string; args: readonly string[]; env: NodeJS.ProcessEnv };
+  command(port: number): { file: string; args: readonly string[]; env: NodeJS.ProcessEnv; cwd?: string };
 }
 
 export interface Running {
@@ -41,12 +43,18 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-/** @throws with the server's own last words where it ends, or gives no vector within two minutes. */
+/** @throws with the server's own last words where it ends, or gives no vector within a minute and a half. */
 export async function start(server: Server): Promise<Running> {
   const port = await freePort();
-  const { file, args, env } = server.command(port);
+  const { file, args, env, cwd } = server.command(port);
+  // One line a server, so that a wait has a name.
+  process.stderr.write(`starting ${server.name}\n`);
   const began = performance.now();
-  const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, args, {
+    env: { ...process.env, ...env },
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   children.add(child);
   let log = '';
   for (const stream of [child.stdout, child.stderr])
@@ -54,7 +62,7 @@ export async function start(server: Server): Promise<Running> {
       log = (log + chunk).slice(-logCharacters);
     });
   let ended = false;
-  const closed = once(child, 'close').then(
+  const closed = once(child, 'exit').then(
     () => {
       ended = true;
     },
@@ -86,8 +94,11 @@ export async function start(server: Server): Promise<Running> {
     said = answer ?? said;
     await wait(pollMs);
   }
+  // Its last words may still be under way.
+  await wait(10 * pollMs);
+  const reason = ended ? lastLine(log) : said || `no vector within ${startMs / 1_000} s`;
   await stop();
-  throw new Error(said || lastLine(log));
+  throw new Error(reason);
 }
 
 /** A vector; words where the server answers without one. @throws where nobody listens. */
@@ -96,7 +107,7 @@ async function firstVector(url: string, { model, headers }: Server): Promise<rea
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ model, input: 'the first sentence', encoding_format: 'base64' }),
-    signal: AbortSignal.timeout(startMs),
+    signal: AbortSignal.timeout(attemptMs),
   });
   const text = await response.text();
   if (!response.ok) return `HTTP ${response.status}: ${text.slice(0, 160)}`;
