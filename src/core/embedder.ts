@@ -3,9 +3,10 @@ import type { Catalogue } from './catalogue.ts';
 import { systemClock } from './clock.ts';
 import { type EmbedQLError, toEmbedQLError } from './errors.ts';
 import { Flights, type FlightsOptions, type Look } from './flights.ts';
-import { expandLongTexts } from './long-texts.ts';
+import { type Asking, type Expanded, expandLongTexts } from './long-texts.ts';
 import type { EmbeddingModel } from './model.ts';
 import type { Answer, ModelRequest, Operation, Payer, TextRequest } from './request.ts';
+import { SplitMemory } from './split-memory.ts';
 import { silentLog } from './surroundings.ts';
 import { noTracer } from './tracing.ts';
 
@@ -26,6 +27,7 @@ export interface EmbedderOptions extends FlightSettings {
 /** The one place that every door leads to: texts in, vectors out. */
 export class Embedder {
   readonly #flights: ReadonlyMap<EmbeddingModel, Flights>;
+  readonly #splits = new SplitMemory();
 
   constructor({
     catalogue,
@@ -58,8 +60,16 @@ export class Embedder {
       return requests.map(() => refusal);
     }
     if (!requests.some(({ pieces }) => pieces)) return this.#embedEach(requests, operation);
-    const { requests: expanded, collect } = await expandLongTexts(requests, operation);
+    const { requests: expanded, collect } = await this.expand(requests, operation);
     return collect(await this.#embedEach(expanded, operation));
+  }
+
+  /**
+   * Splits those that are to be read in pieces, and draws what these are more than the texts; nothing is looked up or computed.
+   * Never rejects.
+   */
+  expand(requests: readonly ModelRequest[], asking: Asking): Promise<Expanded> {
+    return expandLongTexts(requests, asking, this.#splits);
   }
 
   async #embedEach(

@@ -1,7 +1,9 @@
-import { addedTokens, fewestPieces, mostPieces, type Piece, splitText } from './chunks.ts';
+import { addedTokens, fewestPieces, mostPieces, type Piece, type SplitOptions, splitText } from './chunks.ts';
 import { EmbedQLError, toEmbedQLError, tooManyTexts } from './errors.ts';
 import type { EmbeddingModel } from './model.ts';
-import type { Answer, AnsweredPiece, ModelRequest, Operation } from './request.ts';
+import type { Answer, AnsweredPiece, ModelRequest, Operation, Payer } from './request.ts';
+import type { SplitMemory } from './split-memory.ts';
+import { standIn } from './wish.ts';
 
 type Outcome = Answer | EmbedQLError;
 
@@ -9,8 +11,17 @@ type Outcome = Answer | EmbedQLError;
 export interface Expanded {
   /** What is to be asked for instead. */
   readonly requests: readonly ModelRequest[];
+  /** Those, by their places among what was asked for, that are read in pieces. */
+  readonly long: readonly number[];
+  /** Why nothing is split, where there are too many pieces. */
+  readonly refusal: EmbedQLError | undefined;
   /** From the outcomes of `requests`, those of what was asked for at first. */
   collect(outcomes: readonly Outcome[]): Outcome[];
+}
+
+/** Who has texts split, and how many pieces they may have. */
+export interface Asking extends Pick<Operation, 'draw' | 'signal' | 'textsLeft'> {
+  readonly payer?: Pick<Payer, 'key'> | undefined;
 }
 
 /**
@@ -19,9 +30,10 @@ export interface Expanded {
  */
 export async function expandLongTexts(
   requests: readonly ModelRequest[],
-  operation: Operation,
+  operation: Asking,
+  memory: SplitMemory,
 ): Promise<Expanded> {
-  const split = await new LongTexts(requests, operation).split();
+  const { split, refusal } = await new LongTexts(requests, operation, memory).split();
   const expanded: ModelRequest[] = [];
   const collectors = requests.map((request, i): ((outcomes: readonly Outcome[]) => Outcome) => {
     const pieces = split.get(i);
@@ -36,6 +48,8 @@ export async function expandLongTexts(
   });
   return {
     requests: expanded,
+    long: [...split].flatMap(([i, pieces]) => (pieces instanceof Error ? [] : [i])),
+    refusal,
     collect: (outcomes) => collectors.map((collector) => collector(outcomes)),
   };
 }
@@ -46,19 +60,24 @@ const together = 4;
 /** The long texts among some requests, by their places there. */
 class LongTexts {
   readonly #requests: readonly ModelRequest[];
-  readonly #operation: Operation;
+  readonly #operation: Asking;
+  readonly #memory: SplitMemory;
   readonly #split = new Map<number, readonly Piece[] | EmbedQLError>();
   /** Pieces so far, beside the first of each text. */
   #more = 0;
   #refused = false;
 
-  constructor(requests: readonly ModelRequest[], operation: Operation) {
+  constructor(requests: readonly ModelRequest[], operation: Asking, memory: SplitMemory) {
     this.#requests = requests;
     this.#operation = operation;
+    this.#memory = memory;
   }
 
   /** Never rejects. @returns the pieces of each text that is read in pieces, or why it has none */
-  async split(): Promise<ReadonlyMap<number, readonly Piece[] | EmbedQLError>> {
+  async split(): Promise<{
+    split: ReadonlyMap<number, readonly Piece[] | EmbedQLError>;
+    refusal: EmbedQLError | undefined;
+  }> {
     const long = await this.#findLong();
     const waiting = long.values();
     const work = async () => {
@@ -68,9 +87,11 @@ class LongTexts {
     try {
       await this.#draw();
     } catch (error) {
-      for (const i of long) this.#split.set(i, toEmbedQLError(error));
+      const refusal = toEmbedQLError(error);
+      for (const i of long) this.#split.set(i, refusal);
+      return { split: this.#split, refusal };
     }
-    return this.#split;
+    return { split: this.#split, refusal: undefined };
   }
 
   /** Pieces that the operation may have yet. */
@@ -95,11 +116,20 @@ class LongTexts {
     }
     for (const [model, places] of doubtful) {
       try {
-        await model.identity();
-        const texts = places.map((i) => prefixOf(this.#requests[i]!) + this.#requests[i]!.text);
+        const identity = await model.identity();
+        const uncounted: number[] = [];
+        for (const i of places) {
+          const pieces = this.#memory.get(this.#keyOf(i, identity));
+          if (!pieces) uncounted.push(i);
+          else if (pieces.length > 0) long.push(i);
+        }
+        const texts = uncounted.map((i) => prefixOf(this.#requests[i]!) + this.#requests[i]!.text);
         const { maxInputTokens } = model.spec;
         const counts = await model.countTokens(texts, maxInputTokens + 1);
-        for (const [n, i] of places.entries()) if (counts[n]! > maxInputTokens) long.push(i);
+        for (const [n, i] of uncounted.entries()) {
+          if (counts[n]! > maxInputTokens) long.push(i);
+          else this.#memory.set(this.#keyOf(i, identity), []);
+        }
       } catch (error) {
         for (const i of places) this.#split.set(i, toEmbedQLError(error));
       }
@@ -114,13 +144,13 @@ class LongTexts {
     const limits = { maxTokens, overlapTokens, prefix: prefixOf(request) };
     const most = onlyIfTooLong ? Number.POSITIVE_INFINITY : mostPieces(text, limits);
     try {
-      await model.identity();
+      const identity = await model.identity();
       // Before anything is read: as many there are in any case.
       if (fewestPieces(text.length, maxTokens) - 1 > this.#left) {
         this.#refused = true;
         return;
       }
-      const pieces = await splitText(text, {
+      const pieces = await this.#piecesOf(i, identity, {
         ...limits,
         count: (texts, atMost) => model.countTokens(texts, atMost),
         mostPieces: Math.min(most, this.#left + 1),
@@ -135,6 +165,24 @@ class LongTexts {
     } catch (error) {
       this.#split.set(i, toEmbedQLError(error));
     }
+  }
+
+  async #piecesOf(i: number, identity: string, options: SplitOptions): Promise<readonly Piece[]> {
+    const key = this.#keyOf(i, identity);
+    const remembered = this.#memory.get(key);
+    if (remembered) return remembered;
+    const pieces = await splitText(this.#requests[i]!.text, options);
+    // One that is not read to its end has more.
+    if (pieces.length <= options.mostPieces!) this.#memory.set(key, pieces);
+    return pieces;
+  }
+
+  /** What names a text and the way it is read. Of what others have asked nothing is told, not even by the time it takes. */
+  #keyOf(i: number, identity: string): string {
+    const request = this.#requests[i]!;
+    const { maxTokens, overlapTokens, onlyIfTooLong } = request.pieces!;
+    const names = [this.#operation.payer?.key, request.model.spec.name, identity, prefixOf(request)];
+    return JSON.stringify([...names, maxTokens, overlapTokens, onlyIfTooLong, standIn(request.text)]);
   }
 
   /** Draws what the pieces are more than the texts. @throws EmbedQLError where the operation may not have them */

@@ -34,6 +34,10 @@ export interface EmbeddingWish {
   readonly model: EmbeddingModel;
   /** Numbers in the vector that is given back. */
   readonly dimension: number;
+  /** False refuses a text that is over the model's limit, where it is not read in pieces. */
+  readonly truncate: boolean;
+  /** How texts are read in pieces. Default: as one. */
+  readonly pieces?: PieceOptions | undefined;
   /** Any text is one: halves of characters become replacement characters. */
   request(text: string, kind: TextKind, maxBatchSize?: number): EmbedRequest;
 }
@@ -51,11 +55,13 @@ export function readWish(options: EmbeddingOptions, catalogue: Catalogue): Embed
   return wishFor(model, options, {
     // Where its pieces are averaged, nothing of a text is left to be cut.
     truncate: longText ? longText !== 'refuse' : (options.truncate ?? true),
-    pieces:
-      longText === 'average'
-        ? { maxTokens: model.spec.maxInputTokens, overlapTokens: 0, onlyIfTooLong: true }
-        : undefined,
+    pieces: longText === 'average' ? averaged(model) : undefined,
   });
+}
+
+/** How texts are read whose pieces are averaged. */
+export function averaged({ spec }: EmbeddingModel): PieceOptions {
+  return { maxTokens: spec.maxInputTokens, overlapTokens: 0, onlyIfTooLong: true };
 }
 
 /**
@@ -85,6 +91,8 @@ function wishFor(
   return {
     model,
     dimension: readDimensions(options.dimensions, model),
+    truncate,
+    pieces,
     request: (given, kind, maxBatchSize) => {
       // UTF-8 has no halves of characters: what would be sent and hashed is this.
       const text = given.toWellFormed();
@@ -130,7 +138,7 @@ let last = { text: '', standIn: '' };
  * What stands for a text in a key. V8 hashes a string of more than 16,383 characters by its length alone, so that a map of
  * many such compares each with each.
  */
-function standIn(text: string): string {
+export function standIn(text: string): string {
   if (text.length < longText) return text;
   // One text under many names is one string, and hashed once.
   if (last.text !== text) last = { text, standIn: `\0${text.length} ${sha256(text)}` };

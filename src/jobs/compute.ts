@@ -4,7 +4,7 @@ import type { Embedder } from '../core/embedder.ts';
 import { badUserInput } from '../core/errors.ts';
 import type { EmbeddingModel } from '../core/model.ts';
 import type { ModelRequest, Operation } from '../core/request.ts';
-import { isEmptyText } from '../core/wish.ts';
+import { averaged, isEmptyText } from '../core/wish.ts';
 import type { JobRecord } from './job.ts';
 import type { JobRun, JobText } from './job-run.ts';
 import { embedPatiently } from './patience.ts';
@@ -26,6 +26,8 @@ export interface ComputeOptions {
 /** Texts that follow one another. */
 interface Slice {
   readonly texts: readonly JobText[];
+  /** Texts that they are for the model, about. */
+  readonly weight: number;
   readonly outcomes: Promise<TextOutcome[]>;
   isReady: boolean;
 }
@@ -48,7 +50,7 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
     1,
     Math.min(model.concurrency * size, mostUnderWay, Math.floor(options.queueLimit / 4)),
   );
-  const slices = slicesOf(run, Math.min(size, most));
+  const slices = slicesOf(run, Math.min(size, most), model);
   const underWay: Slice[] = [];
   let texts = 0;
   let ended = false;
@@ -58,7 +60,7 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
       if (next.done) ended = true;
       else {
         underWay.push(begin(next.value, run, options));
-        texts += next.value.length;
+        texts += next.value.weight;
       }
     }
     if (underWay.length === 0) break;
@@ -69,7 +71,7 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
     for (let count = 0; underWay[0]?.isReady && count < mostCommitted; count += ready.at(-1)!.texts.length)
       ready.push(underWay.shift()!);
     const done = (await Promise.all(ready.map(({ outcomes }) => outcomes))).flat();
-    texts -= done.length;
+    for (const { weight } of ready) texts -= weight;
     const committed = ready.flatMap(({ texts: some }) => some);
     await run.commit(done, committed.at(-1)!.end, { money: options.purse.kept });
     await options.committed?.(committed, done);
@@ -78,8 +80,12 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
   await Promise.all(underWay.map(({ outcomes }) => outcomes));
 }
 
-function begin(texts: readonly JobText[], run: JobRun, options: ComputeOptions): Slice {
-  const slice: Slice = { texts, outcomes: embedSlice(texts, run, options), isReady: false };
+function begin(
+  { texts, weight }: Pick<Slice, 'texts' | 'weight'>,
+  run: JobRun,
+  options: ComputeOptions,
+): Slice {
+  const slice: Slice = { texts, weight, outcomes: embedSlice(texts, run, options), isReady: false };
   void slice.outcomes.then(() => {
     slice.isReady = true;
   });
@@ -111,10 +117,15 @@ async function embedSlice(
 /** What a text of a job asks for. */
 export function requestOf(
   text: string,
-  { kind, truncate }: Pick<JobRecord, 'kind' | 'truncate'>,
+  { kind, truncate, averages }: Pick<JobRecord, 'kind' | 'truncate' | 'averages'>,
   model: EmbeddingModel,
 ): ModelRequest {
-  return { model, text, kind, truncate, useCache: true };
+  return { model, text, kind, truncate, useCache: true, pieces: averages ? averaged(model) : undefined };
+}
+
+/** About how many texts of a job a text is for the model: its pieces, as most languages have tokens. */
+function weightOf({ text }: JobText, { averages }: JobRecord, { spec }: EmbeddingModel): number {
+  return averages ? Math.ceil((text.length + 1) / spec.maxInputTokens) : 1;
 }
 
 /** Whether a text of a job is none. */
@@ -122,13 +133,20 @@ export function isEmpty(text: string, { takesBlank }: Pick<JobRecord, 'takesBlan
   return takesBlank ? text === '' : isEmptyText(text);
 }
 
-async function* slicesOf(run: JobRun, size: number): AsyncGenerator<JobText[], void, void> {
-  let slice: JobText[] = [];
+async function* slicesOf(
+  run: JobRun,
+  size: number,
+  model: EmbeddingModel,
+): AsyncGenerator<Pick<Slice, 'texts' | 'weight'>, void, void> {
+  let texts: JobText[] = [];
+  let weight = 0;
   for await (const text of run.texts(run.job.done, run.job.textsAt)) {
-    slice.push(text);
-    if (slice.length < size) continue;
-    yield slice;
-    slice = [];
+    texts.push(text);
+    weight += weightOf(text, run.job, model);
+    if (weight < size) continue;
+    yield { texts, weight };
+    texts = [];
+    weight = 0;
   }
-  if (slice.length > 0) yield slice;
+  if (texts.length > 0) yield { texts, weight };
 }

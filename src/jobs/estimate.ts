@@ -1,7 +1,9 @@
 import { batchCostOf, costOf } from '../core/accounting.ts';
+import { sha256 } from '../core/cache.ts';
 import type { Embedder } from '../core/embedder.ts';
+import type { Asking } from '../core/long-texts.ts';
 import type { EmbeddingModel } from '../core/model.ts';
-import type { Payer, TextRequest } from '../core/request.ts';
+import { type ModelRequest, type Payer, type TextRequest, unlimited } from '../core/request.ts';
 import { isEmptyText } from '../core/wish.ts';
 
 /** What texts would cost if they were asked for now. */
@@ -10,9 +12,9 @@ export interface Estimate {
   readonly texts: number;
   /** Those that have nothing in them. */
   readonly empty: number;
-  /** Different ones that are not empty. */
+  /** Different ones that are not empty; where long ones are read in pieces, each of these is one. */
   readonly distinct: number;
-  /** Of these, those that are over the model's limit and would be cut. */
+  /** Different ones that are over the model's limit. */
   readonly tooLong: number;
   /** Of these, those that the cache has. */
   readonly cached: number;
@@ -25,7 +27,7 @@ export interface Estimate {
 }
 
 /** What a request is made with. */
-type MakeRequest = (text: string) => TextRequest;
+type MakeRequest = (text: string) => ModelRequest;
 
 /** Texts that are counted before others get their turn. */
 const together = 500;
@@ -41,6 +43,7 @@ export class Estimator {
   readonly #waitMs: number | undefined;
   readonly #payer: Pick<Payer, 'key'> | undefined;
   readonly #known = new Set<string>();
+  readonly #inPieces = new Set<string>();
   #texts = 0;
   #empty = 0;
   #tooLong = 0;
@@ -67,25 +70,31 @@ export class Estimator {
 
   /**
    * One question to each tier of the cache for all of them.
-   * @returns the keys of those that are new, and whether each is cached. @throws EmbedQLError where the model cannot be used
+   * @param asking draws pieces, where texts are read in pieces. Default: as many as there are
+   * @returns how many pieces there are beside one of each text
+   * @throws EmbedQLError where the model cannot be used, or there are too many pieces
    */
-  async add(texts: readonly string[]): Promise<ReadonlyArray<{ key: string; cached: boolean }>> {
+  async add(texts: readonly string[], asking: Asking = unlimited): Promise<number> {
     const full = texts.filter((text) => !isEmptyText(text));
     this.#texts += texts.length;
     this.#empty += texts.length - full.length;
-    const requests = [...new Set(full)].map(this.#request);
+    const asked = full.map(this.#request);
+    const { requests: all, long, refusal } = await this.#embedder.expand(asked, asking);
+    if (refusal) throw refusal;
+    for (const i of long) this.#inPieces.add(sha256(full[i]!));
+    const requests = [...new Map(all.map((request) => [request.text, request])).values()];
     const looks = await this.#embedder.look(this.#model, requests, this.#waitMs, this.#payer);
-    const fresh: Array<{ request: TextRequest; key: string; cached: boolean }> = [];
+    const fresh: Array<{ request: TextRequest; cached: boolean }> = [];
     for (const [i, { key, cached }] of looks.entries()) {
       const digest = Buffer.from(key.slice(-64), 'hex').toString('latin1') + key.slice(0, -64);
       if (this.#known.has(digest)) continue;
       this.#known.add(digest);
-      fresh.push({ request: requests[i]!, key, cached });
+      fresh.push({ request: requests[i]!, cached });
     }
     this.#cached += fresh.filter(({ cached }) => cached).length;
     for (let from = 0; from < fresh.length; from += together)
       await this.#count(fresh.slice(from, from + together));
-    return fresh.map(({ key, cached }) => ({ key, cached }));
+    return all.length - full.length;
   }
 
   async #count(fresh: ReadonlyArray<{ request: TextRequest; cached: boolean }>): Promise<void> {
@@ -94,7 +103,9 @@ export class Estimator {
       fresh.map(({ request: { kind, text } }) => (kind === 'query' ? queryPrefix : documentPrefix) + text),
     );
     this.#tooLong += fitted.filter(({ truncated }) => truncated).length;
-    const paid = fitted.filter((_, i) => !fresh[i]!.cached).map(({ text }) => text);
+    const paid = fitted
+      .filter(({ truncated }, i) => !fresh[i]!.cached && (!truncated || fresh[i]!.request.truncate))
+      .map(({ text }) => text);
     const counts = await this.#model.countTokens(paid, maxInputTokens);
     for (const count of counts) this.#tokens += Math.min(count, maxInputTokens);
   }
@@ -105,7 +116,7 @@ export class Estimator {
       texts: this.#texts,
       empty: this.#empty,
       distinct: this.#known.size,
-      tooLong: this.#tooLong,
+      tooLong: this.#tooLong + this.#inPieces.size,
       cached: this.#cached,
       tokens: this.#tokens,
       costUsd: spec.costPer1kTokens === null ? null : costOf(this.#tokens, spec),

@@ -42,6 +42,8 @@ export class BlobWriter {
 /** What has been taken in. */
 export interface TakenIn {
   readonly total: number;
+  /** As `total`, but with the pieces of long texts that are read in pieces. */
+  readonly pieces: number;
   readonly bytes: number;
 }
 
@@ -50,37 +52,39 @@ const together = 500;
 
 /**
  * Writes the texts of a job, one a line.
- * @param look gets them, some at a time. @throws EmbedQLError COST_LIMIT_EXCEEDED as soon as there are too many
+ * @param look gets them, some at a time, and how many pieces there may be yet beside one of each text; it gives back how many
+ * there are. @throws EmbedQLError COST_LIMIT_EXCEEDED as soon as there are too many
  */
 export async function takeIn(
   source: AsyncIterable<string> | Iterable<string>,
   maxTexts: number,
   writer: BlobWriter,
-  look?: (texts: readonly string[]) => Promise<unknown>,
+  look?: (texts: readonly string[], left: number) => Promise<number>,
 ): Promise<TakenIn> {
   let total = 0;
+  let more = 0;
   let some: string[] = [];
   const flush = async () => {
     await writer.add(Buffer.from(some.map((text) => `${JSON.stringify(text)}\n`).join('')));
-    if (look) await look(some);
+    if (look) more += await look(some, maxTexts - total - more);
     some = [];
   };
   for await (const text of source) {
     total += 1;
-    if (total > maxTexts) throw tooManyJobTexts(maxTexts);
+    if (total + more > maxTexts) throw tooManyJobTexts(maxTexts);
     // UTF-8 has no halves of characters.
     some.push(text.toWellFormed());
     if (some.length === together) await flush();
   }
   if (some.length > 0) await flush();
   await writer.end();
-  return { total, bytes: writer.bytes };
+  return { total, pieces: total + more, bytes: writer.bytes };
 }
 
 export function tooManyJobTexts(allowed: number): EmbedQLError {
   return new EmbedQLError(
     'COST_LIMIT_EXCEEDED',
-    `The job has more than ${allowed} texts; split it, or raise maxJobTexts.`,
+    `The job has more than ${allowed} texts, pieces of long ones counted; split it, or raise maxJobTexts.`,
     { hint: 'maxJobTexts' },
   );
 }

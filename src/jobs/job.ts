@@ -67,6 +67,8 @@ export interface JobRecord extends KeptRecord {
   readonly dimensions: number;
   /** False refuses a text that is over the model's limit instead of cutting it. */
   readonly truncate: boolean;
+  /** Whether one is read in pieces instead, whose vectors are averaged. Default: false. */
+  readonly averages?: boolean | undefined;
   /** Whether a text of white space is one. */
   readonly takesBlank: boolean;
   readonly deadline: Deadline;

@@ -7,10 +7,10 @@ import type { Embedder } from '../core/embedder.ts';
 import { badUserInput, EmbedQLError, type NameOption } from '../core/errors.ts';
 import type { TextKind } from '../core/model.ts';
 import type { Log } from '../core/surroundings.ts';
-import { type EmbeddingWish, readWish } from '../core/wish.ts';
+import { type EmbeddingWish, type LongText, readWish } from '../core/wish.ts';
 import { Estimator } from './estimate.ts';
 import { type DecodeTokens, Files } from './files.ts';
-import { BlobWriter, type TakenIn, takeIn } from './intake.ts';
+import { BlobWriter, type TakenIn, takeIn, tooManyJobTexts } from './intake.ts';
 import {
   type Asker,
   type BatchDoorRecord,
@@ -37,6 +37,8 @@ export interface JobRequest {
   readonly deadline?: Deadline | null | undefined;
   /** Default: true. */
   readonly truncate?: boolean;
+  /** Default: what `truncate` says. */
+  readonly longText?: LongText | null | undefined;
   /** Whether a text of white space is one. Default: false. */
   readonly takesBlank?: boolean;
   /** What OpenAI's door keeps with it, written once the texts have been read. */
@@ -146,8 +148,11 @@ export class Jobs {
     const { vault, crew, files } = await this.#open();
     const { key } = asker;
     const { texts, model: named } = await this.#source(request, asker, files);
-    const wish = readWish({ model: named, dimensions: request.dimensions }, catalogue);
+    const { dimensions, truncate, longText } = request;
+    const wish = readWish({ model: named, dimensions, truncate, longText }, catalogue);
     const { model } = wish;
+    const takesBatches = model.batches !== undefined;
+    if (wish.pieces && takesBatches && request.deadline === 'DAY') throw noAveragesWithinDay();
     await model.identity();
     const unfinished = (await vault.records.list('jobs', key, 2 * mostUnfinished)).filter(
       (job) => !isOver(job),
@@ -155,7 +160,6 @@ export class Jobs {
     if (unfinished.length >= mostUnfinished) throw tooManyJobs(mostUnfinished);
     const id = `job_${randomBytes(12).toString('hex')}`;
     const kind = request.kind ?? 'doc';
-    const takesBatches = model.batches !== undefined;
     const estimator = budgets.limitsMoney(key)
       ? new Estimator(
           this.#options.embedder,
@@ -166,14 +170,11 @@ export class Jobs {
         )
       : undefined;
     try {
-      const taken = await takeIn(
-        texts,
-        maxTexts,
-        new BlobWriter(vault.texts, textsOf(id)),
-        estimator && ((texts) => estimator.add(texts)),
+      const taken = await takeIn(texts, maxTexts, new BlobWriter(vault.texts, textsOf(id)), (some, left) =>
+        this.#measure(some, left, { wish, kind, key, estimator }),
       );
       if (taken.total === 0) throw badUserInput('The job has no texts; give it at least one.');
-      await admission.admitJob(key, taken.total);
+      await admission.admitJob(key, taken.pieces);
       const { costUsd, costUsdWithinDay } = estimator?.result() ?? { costUsd: 0, costUsdWithinDay: 0 };
       const usd = (request.deadline === 'DAY' && takesBatches ? costUsdWithinDay : costUsd) ?? 0;
       const purse = await budgets.openPurse(key, id, usd, moneyMs);
@@ -196,6 +197,33 @@ export class Jobs {
       if (error instanceof EmbedQLError) admission.refuseJob(key, error);
       throw error;
     }
+  }
+
+  /** @returns how many pieces the texts have beside one of each. @throws EmbedQLError where there are more than `left` */
+  async #measure(
+    texts: readonly string[],
+    left: number,
+    {
+      wish,
+      kind,
+      key,
+      estimator,
+    }: { wish: EmbeddingWish; kind: TextKind; key: string; estimator: Estimator | undefined },
+  ): Promise<number> {
+    const { maxTexts, embedder } = this.#options;
+    const asking = {
+      payer: { key },
+      textsLeft: left,
+      draw: (pieces: readonly unknown[]) => {
+        if (pieces.length > left) throw tooManyJobTexts(maxTexts);
+      },
+    };
+    if (estimator) return estimator.add(texts, asking);
+    if (!wish.pieces) return 0;
+    const requests = texts.map((text) => wish.request(text, kind));
+    const { requests: pieces, refusal } = await embedder.expand(requests, asking);
+    if (refusal) throw refusal;
+    return pieces.length - texts.length;
   }
 
   /** Where the texts of a request come from, and the model that they are for. */
@@ -380,8 +408,8 @@ export class Jobs {
   #newRecord(
     id: string,
     { key, tag }: Asker,
-    { kind, deadline, truncate, takesBlank }: JobRequest,
-    { model, dimension }: EmbeddingWish,
+    { kind, deadline, takesBlank }: JobRequest,
+    { model, dimension, truncate, pieces }: EmbeddingWish,
     { total, bytes }: TakenIn,
     home: string | undefined,
   ): JobRecord {
@@ -395,7 +423,8 @@ export class Jobs {
       model: model.spec.name,
       kind: kind ?? 'doc',
       dimensions: dimension,
-      truncate: truncate ?? true,
+      truncate,
+      ...(pieces ? { averages: true } : {}),
       takesBlank: takesBlank ?? false,
       deadline: deadline ?? 'NOW',
       total,
@@ -431,6 +460,12 @@ export class Jobs {
     if (job.endsAt !== undefined && job.endsAt <= this.#clock.date()) return 'EXPIRED';
     return isOver(job) || job.cancelledAt === undefined ? job.status : 'CANCELLED';
   }
+}
+
+function noAveragesWithinDay(): EmbedQLError {
+  return badUserInput(
+    'The average of a long text (longText: AVERAGE, long_text) is not available within a day (deadline: DAY, /v1/batches) with this model; pass deadline: NOW to createEmbeddingJob, or send the pieces from embedChunks as texts.',
+  );
 }
 
 function tooManyJobs(allowed: number): EmbedQLError {

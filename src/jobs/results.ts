@@ -36,11 +36,11 @@ export function writeSegment(
       const error = { code: outcome.code, message: describeError(outcome, nameOption) };
       return `${JSON.stringify({ index, error })}\n`;
     }
-    const { vector, tokens, source, costUsd, inBatch } = outcome;
+    const { vector, tokens, source, inBatch, pieces } = outcome;
     counts.tokens += tokens;
     if (source !== 'provider') counts.cached += 1;
-    if (costUsd > 0 && inBatch) counts.batchTokens += tokens;
-    else if (costUsd > 0) counts.paidTokens += tokens;
+    const paid = (pieces?.map(({ answer }) => answer) ?? [outcome]).filter(({ costUsd }) => costUsd > 0);
+    for (const one of paid) counts[inBatch ? 'batchTokens' : 'paidTokens'] += one.tokens;
     const base64 = vectorToBase64(shortenVector(vector, dimensions));
     // Base64 needs no escapes, and looking for some takes longer than all the rest.
     return `{"index":${index},"embeddingBase64":"${base64}","tokens":${tokens}}\n`;

@@ -44,7 +44,7 @@ export function createRunner(options: RunnerOptions): RunJob {
       // A model that cannot be used at all is an error of the job, not of every text.
       await model.identity();
       const { batches } = model;
-      if (run.job.deadline === 'DAY' && batches) {
+      if (run.job.deadline === 'DAY' && batches && !run.job.averages) {
         await workWithinDay(model, batches);
         if (isOver(run.job)) return;
       } else {

@@ -32,6 +32,27 @@ async function withServer(env: Record<string, string>, run: (server: TestServer)
   }
 }
 
+test('counts what long texts cost as they are asked for', () =>
+  withServer({}, async (server) => {
+    const ask = `query ($texts: [String!]!, $longText: LongText) {
+      estimate(texts: $texts, longText: $longText) { ${fields} } }`;
+    const long = Array.from({ length: 1_500 }, (_, i) => `Sentence ${i} tells of cats.`).join(' ');
+    const texts = [long, 'short', long, ''];
+    const { data: refused } = await server.graphql(ask, { texts, longText: 'REFUSE' });
+    expect(refused.estimate).toMatchObject({ texts: 4, distinct: 2, empty: 1, tooLong: 1, tokens: 1 });
+    const { data } = await server.graphql(ask, { texts, longText: 'AVERAGE' });
+    expect(provider.calls).toEqual([]);
+    const average = `mutation ($texts: [String!]!) {
+      embedBatch(texts: $texts, longText: AVERAGE) { totalCost } }`;
+    const { data: bought } = await server.graphql(average, { texts: texts.slice(0, 3) });
+    expect(data.estimate.costUsd).toBeCloseTo(bought.embedBatch.totalCost, 12);
+    expect(data.estimate.tokens).toBe(provider.billedTokens());
+    expect(data.estimate).toMatchObject({ texts: 4, empty: 1, tooLong: 1, cached: 0 });
+    expect(data.estimate.distinct).toBe(provider.calls.flatMap(({ input }) => input).length);
+    const { data: after } = await server.graphql(ask, { texts, longText: 'AVERAGE' });
+    expect(after.estimate).toMatchObject({ cached: data.estimate.distinct, tokens: 0 });
+  }));
+
 test('says to the token what the texts then cost, and computes nothing itself', () =>
   withServer({}, async (server) => {
     await server.graphql(embed, { texts: ['known', 'known, too'] });

@@ -133,6 +133,77 @@ describe('a job', () => {
       expect(jobs.data.embeddingJobs).toHaveLength(1);
     }));
 
+  test('reads long texts in pieces where their average is asked for: the vectors that embed gives, each piece paid once', () =>
+    withServer({}, async (server) => {
+      const long = (subject: string) =>
+        Array.from({ length: 1_500 }, (_, i) => `Sentence ${i} tells of the ${subject} number ${i}.`).join(
+          ' ',
+        );
+      const texts = ['short', long('cat'), '', long('dog'), long('cat')];
+      const { id } = await createJob(server, { texts, longText: 'AVERAGE' });
+      const job = await jobOver(server, id);
+      expect(job).toMatchObject({ status: 'DONE', done: 5, failed: 1 });
+      const sent = provider.calls.flatMap(({ input }) => input);
+      expect(sent.length).toBeGreaterThan(4);
+      expect(new Set(sent).size).toBe(sent.length);
+      expect(job.costUsd).toBeCloseTo(price(provider.billedTokens()), 12);
+      const lines = await resultsOf(server, job);
+      for (const i of [0, 1, 3, 4]) {
+        const { data } = await ask(
+          server,
+          'mutation ($text: String!) { embed(text: $text, longText: AVERAGE) { embeddingBase64 tokens cached } }',
+          { text: texts[i] },
+        );
+        expect(lines[i]).toEqual({
+          index: i,
+          embeddingBase64: data.embed.embeddingBase64,
+          tokens: data.embed.tokens,
+        });
+        expect(data.embed.cached).toBe(true);
+      }
+      // An edit at the end pays for what it has changed, and for no more.
+      const billed = provider.billedTokens();
+      const edited = await createJob(server, { texts: [`${texts[1]} The end.`], longText: 'AVERAGE' });
+      const { costUsd, tokens } = await jobOver(server, edited.id);
+      expect(costUsd).toBeCloseTo(price(provider.billedTokens() - billed), 12);
+      expect(costUsd).toBeGreaterThan(0);
+      expect(costUsd).toBeLessThan(price(tokens));
+    }));
+
+  test('refuses long texts one by one where it is told to', () =>
+    withServer({}, async (server) => {
+      const { id } = await createJob(server, {
+        texts: ['a', 'long '.repeat(9_000), 'b'],
+        longText: 'REFUSE',
+      });
+      const job = await jobOver(server, id);
+      expect(job).toMatchObject({ status: 'DONE', done: 3, failed: 1 });
+      const lines = await resultsOf(server, job);
+      expect(lines.map(({ error }) => error?.code)).toEqual([undefined, 'TEXT_TOO_LONG', undefined]);
+    }));
+
+  test('counts pieces as texts, and sets money aside for them, before anything is sent', () =>
+    withServer(
+      {
+        EMBEDQL_MAX_JOB_TEXTS: '20',
+        EMBEDQL_API_KEYS: 'web:key-web',
+        EMBEDQL_KEY_LIMITS: 'web:0.001usd/day',
+      },
+      async (server) => {
+        const pieces = (count: number) => 'A cat purrs. '.repeat(count * 2_048);
+        await expect(
+          createJob(server, { texts: ['a', pieces(60)], longText: 'AVERAGE' }, 'key-web'),
+        ).rejects.toMatchObject({ code: 'COST_LIMIT_EXCEEDED', message: expect.stringContaining('pieces') });
+        await expect(
+          createJob(server, { texts: [pieces(14)], longText: 'AVERAGE' }, 'key-web'),
+        ).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+        expect(provider.calls).toHaveLength(0);
+        expect(await everythingIn(path.join(folder, 'jobs', 'blobs')).catch(() => '')).toBe('');
+        const { id } = await createJob(server, { texts: [pieces(4)], longText: 'AVERAGE' }, 'key-web');
+        expect(await jobOver(server, id, 'key-web')).toMatchObject({ status: 'DONE', failed: 0 });
+      },
+    ));
+
   test.each([
     [{}, 'BAD_USER_INPUT'],
     [{ texts: [] }, 'BAD_USER_INPUT'],

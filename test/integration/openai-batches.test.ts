@@ -72,6 +72,25 @@ async function linesOf(fileId: string | null | undefined) {
 }
 
 describe("OpenAI's Batch API with its SDK", () => {
+  test('long_text refuses a long text by itself; an average within a day is refused before anything is bought', async () => {
+    const { batch } = await start([
+      line('short', { input: 'short', long_text: 'refuse' }),
+      line('long', { input: 'word '.repeat(9_000), long_text: 'refuse' }),
+    ]);
+    const done = await over(batch.id);
+    expect(done.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
+    expect(await linesOf(done.error_file_id)).toMatchObject([
+      { custom_id: 'long', response: { status_code: 400, body: { error: { code: 'text_too_long' } } } },
+    ]);
+    await expect(start([line('one', { input: 'a', long_text: 'average' })])).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining('embedChunks'),
+    });
+    await expect(
+      start([line('one', { input: 'a', long_text: 'refuse' }), line('two', { input: 'b' })]),
+    ).rejects.toMatchObject({ status: 400, message: expect.stringContaining('long_text') });
+  });
+
   test('a file becomes a batch, and the batch a file of answers, bought at half the price', async () => {
     const { file, batch } = await start(
       [

@@ -179,6 +179,8 @@ export type EmbeddingJobInput = {
   file?: InputMaybe<Scalars['ID']['input']>;
   /** Whether the texts are documents or queries. */
   kind?: InputMaybe<TextKind>;
+  /** How a text over the limit of the model is handled. AVERAGE is not available with `deadline: DAY` in the provider's batches. */
+  longText?: InputMaybe<LongText>;
   /** The name of a model. Default: the one that the file names, else the default model. */
   model?: InputMaybe<Scalars['String']['input']>;
   /** The texts. Empty texts get an error in the results. */
@@ -216,7 +218,7 @@ export type Estimate = {
   costUsd?: Maybe<Scalars['Float']['output']>;
   /** USD with `deadline: DAY`; null if the provider has no batches. */
   costUsdWithinDay?: Maybe<Scalars['Float']['output']>;
-  /** Different texts that are not empty. */
+  /** Different texts that are not empty. With `longText: AVERAGE`, each piece of a long text is a text. */
   distinct: Scalars['Int']['output'];
   /** Texts with nothing in them; they are never sent. */
   empty: Scalars['Int']['output'];
@@ -224,7 +226,7 @@ export type Estimate = {
   texts: Scalars['Int']['output'];
   /** Tokens that the provider would charge for: of distinct texts that are not cached. Exact if the tokenizer of the model is known, else the most it can be. */
   tokens: Scalars['Float']['output'];
-  /** Distinct texts over the token limit of the model; they would be cut. */
+  /** Distinct texts over the token limit of the model; they would be cut, refused, or read in pieces, as `longText` says. */
   tooLong: Scalars['Int']['output'];
 };
 
@@ -615,6 +617,7 @@ export type QueryEmbeddingJobsArgs = {
 /** Queries. Only `similarity` and `nearest` compute embeddings. */
 export type QueryEstimateArgs = {
   kind?: InputMaybe<TextKind>;
+  longText?: InputMaybe<LongText>;
   model?: InputMaybe<Scalars['String']['input']>;
   texts: Array<Scalars['String']['input']>;
 };

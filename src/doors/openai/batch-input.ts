@@ -8,7 +8,10 @@ import { ParameterError } from './errors.ts';
 export type RequestLayout = readonly [customId: string, texts: number, encoding: EmbeddingsBody['encoding']];
 
 /** What all requests of a file have in common: a batch has one model, as OpenAI's has. */
-type Shared = Pick<EmbeddingsBody, 'model' | 'dimensions' | 'truncate' | 'kind'>;
+type Shared = Pick<EmbeddingsBody, 'model' | 'dimensions' | 'truncate' | 'longText' | 'kind'>;
+
+/** What clients call them, where that is something else. */
+const memberNames: Partial<Record<string, string>> = { longText: 'long_text', kind: 'input_type' };
 
 /** The requests of a batch, as a job takes them. */
 export interface BatchInput {
@@ -46,7 +49,10 @@ export async function readBatchInput(
       ids.add(customId);
       const other = Object.entries(shared).find(([name, value]) => body[name as keyof Shared] !== value);
       if (other)
-        throw wrong(line, `has another ${other[0]} than the first; all requests of a batch have the same`);
+        throw wrong(
+          line,
+          `has another ${memberNames[other[0]] ?? other[0]} than the first; all requests of a batch have the same`,
+        );
       const { items } = body.input;
       const some = isTexts(items)
         ? items
@@ -66,7 +72,8 @@ export async function readBatchInput(
 async function sharedOf(content: AsyncIterable<Buffer>): Promise<Shared> {
   for await (const line of jsonLines(content)) {
     const { body } = await readRequest(line);
-    return { model: body.model, dimensions: body.dimensions, truncate: body.truncate, kind: body.kind };
+    const { model, dimensions, truncate, longText, kind } = body;
+    return { model, dimensions, truncate, longText, kind };
   }
   throw new ParameterError('input_file_id', 'The file has no requests; give it one on each line.');
 }
@@ -86,8 +93,7 @@ async function readRequest(line: JsonLine): Promise<{ customId: string; body: Em
     if (!(error instanceof ParameterError)) throw error;
     throw wrong(line, `has a wrong body: ${error.message.replace(/\.$/, '')}`);
   }
-  if (read.dtype !== 'float' || read.longText !== undefined)
-    throw wrong(line, 'asks for output_dtype or long_text, which batches do not have');
+  if (read.dtype !== 'float') throw wrong(line, 'asks for output_dtype, which batches do not have');
   return { customId, body: read };
 }
 

@@ -89,6 +89,7 @@ export function createBatchesHandler(services: Services, maxBodyBytes: number, l
         dimensions: shared.dimensions,
         deadline: 'DAY',
         truncate: shared.truncate ?? !spec.refusesLongTexts,
+        longText: shared.longText,
         takesBlank: true,
         door() {
           const { lines, requests } = input.layout();

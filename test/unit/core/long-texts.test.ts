@@ -126,3 +126,55 @@ test('one that fails is the reason of its text, and costs of the others stay wit
   const [outcome] = await embedder.embedMany([chunks.request(text, 'doc')], { draw: () => {} });
   expect(outcome).toMatchObject({ code: 'PROVIDER_ERROR' });
 });
+
+test('a long text that was split is not tokenised again, by whoever asks for it in the same way', async () => {
+  const { model, embedder, average, chunks } = begin();
+  let counted = 0;
+  const count = model.countTokens.bind(model);
+  model.countTokens = (texts) => {
+    counted += texts.length;
+    return count(texts);
+  };
+  const ask = (request: ModelRequest, more: Partial<Operation> = {}) =>
+    embedder.embedMany([request], { draw: () => {}, ...more });
+  const [long, short] = [sentences(20), sentences(3)];
+  const first = await ask(average.request(long, 'doc'));
+  const whole = await ask(average.request(short, 'doc'));
+  const before = counted;
+  expect(before).toBeGreaterThan(0);
+  const places = (outcomes: unknown[]) =>
+    (outcomes[0] as { pieces?: Array<{ start: number; end: number }> }).pieces?.map(({ start, end }) => [
+      start,
+      end,
+    ]);
+  expect(places(await ask(average.request(long, 'doc')))).toEqual(places(first));
+  expect(places(await ask(average.request(short, 'doc')))).toEqual(places(whole));
+  expect(counted).toBe(before);
+  // In another way, or for another key, it is another matter.
+  const parts = await ask(chunks.request(short, 'doc'));
+  expect(places(parts)!.length).toBeGreaterThan(1);
+  expect(counted).toBeGreaterThan(before);
+  const afterChunks = counted;
+  expect(places(await ask(average.request(short, 'doc')))).toEqual(places(whole));
+  await ask(average.request(long, 'doc'), { payer: { key: 'other', charged: () => {} } });
+  expect(counted).toBeGreaterThan(afterChunks);
+});
+
+test('what is known of a text is no way around how many pieces an operation may have', async () => {
+  const { model, embedder, average } = begin();
+  const request = average.request(sentences(20), 'doc');
+  const tight = {
+    draw: (requests: readonly unknown[]) => {
+      if (requests.length > 3) throw badUserInput('no more');
+    },
+    textsLeft: 3,
+  };
+  const [refused] = await embedder.embedMany([request], tight);
+  expect(refused).toMatchObject({ message: 'no more' });
+  const [full] = await embedder.embedMany([request], { draw: () => {} });
+  expect((full as { pieces: unknown[] }).pieces.length).toBeGreaterThan(5);
+  const sent = model.sent.length;
+  const [again] = await embedder.embedMany([request], tight);
+  expect(again).toMatchObject({ message: 'no more' });
+  expect(model.sent).toHaveLength(sent);
+});

@@ -1,8 +1,9 @@
 import { gathered } from '@embedql/look-ahead';
 import type { TextKind } from '../../../core/model.ts';
-import { isEmptyText, readWish } from '../../../core/wish.ts';
+import { isEmptyText, type LongText, readWish } from '../../../core/wish.ts';
 import { type Estimate, Estimator } from '../../../jobs/estimate.ts';
 import type { Context } from '../context.ts';
+import type { LongTextRef } from './arguments.ts';
 import { type Builder, toInt } from './builder.ts';
 import type { TextKindRef } from './embed-batch.ts';
 
@@ -10,16 +11,18 @@ interface EstimateArguments {
   texts: readonly string[];
   kind?: TextKind | null;
   model?: string | null;
+  longText?: LongText | null;
 }
 
 /** `estimate`: what a list of texts would cost. */
-export function addEstimate(builder: Builder, TextKindEnum: TextKindRef): void {
+export function addEstimate(builder: Builder, TextKindEnum: TextKindRef, LongTextEnum: LongTextRef): void {
   const EstimateType = builder.objectRef<Estimate>('Estimate').implement({
     description: 'The cost of a list of texts if they were embedded now.',
     fields: (t) => ({
       texts: t.int({ description: 'The number of texts given.', resolve: ({ texts }) => toInt(texts) }),
       distinct: t.int({
-        description: 'Different texts that are not empty.',
+        description:
+          'Different texts that are not empty. With `longText: AVERAGE`, each piece of a long text is a text.',
         resolve: ({ distinct }) => toInt(distinct),
       }),
       empty: t.int({
@@ -27,7 +30,8 @@ export function addEstimate(builder: Builder, TextKindEnum: TextKindRef): void {
         resolve: ({ empty }) => toInt(empty),
       }),
       tooLong: t.int({
-        description: 'Distinct texts over the token limit of the model; they would be cut.',
+        description:
+          'Distinct texts over the token limit of the model; they would be cut, refused, or read in pieces, as `longText` says.',
         resolve: ({ tooLong }) => toInt(tooLong),
       }),
       cached: t.int({
@@ -63,6 +67,11 @@ export function addEstimate(builder: Builder, TextKindEnum: TextKindRef): void {
           description: 'Whether the texts are documents or queries.',
         }),
         model: t.arg.string({ description: 'The name of a model. Default: the default model.' }),
+        longText: t.arg({
+          type: LongTextEnum,
+          defaultValue: 'truncate',
+          description: 'How a text over the limit of the model would be handled.',
+        }),
       },
       gather: read,
       resolve: async (_root, args, context, info) => {
@@ -74,7 +83,7 @@ export function addEstimate(builder: Builder, TextKindEnum: TextKindRef): void {
           (text) => wish.request(text, kind),
           context.operation.payer,
         );
-        await estimator.add(args.texts);
+        await estimator.add(args.texts, context.operation);
         return estimator.result();
       },
     }),
@@ -84,7 +93,7 @@ export function addEstimate(builder: Builder, TextKindEnum: TextKindRef): void {
 /** The texts are admitted like any others, though nothing is computed of them. */
 function read(args: EstimateArguments, context: Context) {
   context.operation.announce(args.texts);
-  const wish = readWish({ model: args.model }, context.catalogue);
+  const wish = readWish({ model: args.model, longText: args.longText }, context.catalogue);
   const kind = args.kind ?? 'doc';
   const full = args.texts.filter((text) => !isEmptyText(text));
   const requests = full.map((text) => ({ possible: wish.request(text, kind) }));

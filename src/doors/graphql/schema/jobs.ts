@@ -1,6 +1,7 @@
 import { badUserInput } from '../../../core/errors.ts';
 import type { JobView } from '../../../jobs/jobs.ts';
 import type { Context } from '../context.ts';
+import type { LongTextRef } from './arguments.ts';
 import { type Builder, toInt } from './builder.ts';
 import type { TextKindRef } from './embed-batch.ts';
 
@@ -8,8 +9,8 @@ import type { TextKindRef } from './embed-batch.ts';
 const mostListed = 100;
 
 /** Jobs: lists of texts that are embedded without anybody waiting for them. */
-export function addJobs(builder: Builder, TextKindEnum: TextKindRef): void {
-  const { EmbeddingJob, EmbeddingJobInput } = addTypes(builder, TextKindEnum);
+export function addJobs(builder: Builder, TextKindEnum: TextKindRef, LongText: LongTextRef): void {
+  const { EmbeddingJob, EmbeddingJobInput } = addTypes(builder, TextKindEnum, LongText);
 
   builder.mutationField('createEmbeddingJob', (t) =>
     t.field({
@@ -24,9 +25,9 @@ export function addJobs(builder: Builder, TextKindEnum: TextKindRef): void {
         const { texts, file } = input;
         if ((texts == null) === (file == null))
           throw badUserInput('input must have either texts or a file, and not both.');
-        const { model, kind, dimensions, deadline } = input;
+        const { model, kind, dimensions, deadline, longText } = input;
         return context.jobs.create(
-          { texts: texts ?? { file: String(file) }, model, kind, dimensions, deadline },
+          { texts: texts ?? { file: String(file) }, model, kind, dimensions, deadline, longText },
           askerOf(context),
         );
       },
@@ -103,7 +104,7 @@ function noSuchJob() {
   return badUserInput('There is no job with this id.');
 }
 
-function addTypes(builder: Builder, TextKindEnum: TextKindRef) {
+function addTypes(builder: Builder, TextKindEnum: TextKindRef, LongText: LongTextRef) {
   const JobStatus = builder.enumType('JobStatus', {
     description: 'The status of a job.',
     values: {
@@ -148,6 +149,13 @@ function addTypes(builder: Builder, TextKindEnum: TextKindRef) {
         type: JobDeadline,
         defaultValue: 'NOW',
         description: 'When the results are needed.',
+      }),
+      longText: t.field({
+        type: LongText,
+        defaultValue: 'truncate',
+        description:
+          "How a text over the limit of the model is handled. AVERAGE is not available with `deadline: DAY` in the provider's " +
+          'batches.',
       }),
     }),
   });

@@ -27,12 +27,12 @@ export function createSchema(): GraphQLSchema {
   addEmbedChunks(builder, Embedding);
   const embeddedText = addEmbeddedText(builder, Embedding);
   const { BatchFailure, TextKindEnum } = addEmbedBatch(builder, LongText);
-  addEstimate(builder, TextKindEnum);
+  addEstimate(builder, TextKindEnum, LongText);
   addSimilarity(builder);
   const model = addModels(builder);
   addMetrics(builder);
   addEmbedStream(builder, Embedding, BatchFailure, LongText);
-  addJobs(builder, TextKindEnum);
+  addJobs(builder, TextKindEnum, LongText);
   addSpend(builder);
   addHealth(builder);
   addLimits(builder);
