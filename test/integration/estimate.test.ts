@@ -146,7 +146,7 @@ describe.skipIf(!hasRedisServer)('with Redis', () => {
       },
     );
     const keys = await redis.client.keys('*');
-    expect(keys.filter((key) => !/^(?:embed:v2|\{embedql\}:ledger):/.test(key))).toEqual([]);
+    expect(keys.filter((key) => !/^(?:embed:v2|\{embedql\}:(?:ledger|bull)):/.test(key))).toEqual([]);
     expect(await cachedKeys(redis.client)).toBe(2);
   });
 });

@@ -190,16 +190,17 @@ describe('a job', () => {
         EMBEDQL_KEY_LIMITS: 'web:0.001usd/day',
       },
       async (server) => {
-        const pieces = (count: number) => 'A cat purrs. '.repeat(count * 2_048);
+        const tokens = (count: number) =>
+          Array.from({ length: count / 6 }, (_, i) => `A cat purrs ${i}.`).join(' ');
         await expect(
-          createJob(server, { texts: ['a', pieces(60)], longText: 'AVERAGE' }, 'key-web'),
+          createJob(server, { texts: ['a', tokens(240_000)], longText: 'AVERAGE' }, 'key-web'),
         ).rejects.toMatchObject({ code: 'COST_LIMIT_EXCEEDED', message: expect.stringContaining('pieces') });
         await expect(
-          createJob(server, { texts: [pieces(14)], longText: 'AVERAGE' }, 'key-web'),
+          createJob(server, { texts: [tokens(60_000)], longText: 'AVERAGE' }, 'key-web'),
         ).rejects.toMatchObject({ code: 'RATE_LIMITED' });
         expect(provider.calls).toHaveLength(0);
         expect(await everythingIn(path.join(folder, 'jobs', 'blobs')).catch(() => '')).toBe('');
-        const { id } = await createJob(server, { texts: [pieces(4)], longText: 'AVERAGE' }, 'key-web');
+        const { id } = await createJob(server, { texts: [tokens(20_000)], longText: 'AVERAGE' }, 'key-web');
         expect(await jobOver(server, id, 'key-web')).toMatchObject({ status: 'DONE', failed: 0 });
       },
     ));
