@@ -172,7 +172,7 @@ test('what is known of a text is no way around how many pieces an operation may 
   const [refused] = await embedder.embedMany([request], tight);
   expect(refused).toMatchObject({ message: 'no more' });
   const [full] = await embedder.embedMany([request], { draw: () => {} });
-  expect((full as { pieces: unknown[] }).pieces.length).toBeGreaterThan(5);
+  expect((full as unknown as { pieces: unknown[] }).pieces.length).toBeGreaterThan(5);
   const sent = model.sent.length;
   const [again] = await embedder.embedMany([request], tight);
   expect(again).toMatchObject({ message: 'no more' });
