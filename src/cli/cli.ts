@@ -13,6 +13,7 @@ import { pullModel } from './pull.ts';
 import { serve } from './serve.ts';
 import { type SpendOptions, showSpend } from './spend.ts';
 import { warmCache } from './warm.ts';
+import { warmAtServer } from './warm-at-server.ts';
 
 /** The operators' manual, as it lies in this package. */
 const manual = fileURLToPath(new URL('../../docs/operations/settings.md', import.meta.url));
@@ -67,9 +68,10 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     .argument('<file>', 'a .txt or .jsonl file; - reads standard input')
     .option('--model <name>', 'the model; default: the default model of the server')
     .option('--key <name>', 'the name of the key whose cache it is, where EMBEDQL_CACHE_SCOPE is key')
-    .action(async (file: string, { model, key }: { model?: string; key?: string }) =>
-      out(await warmCache({ file, model, key, config: readConfig(env), env, stdin: process.stdin, err })),
-    );
+    .option('--server <url>', 'have a running server do it as a job, which goes on when this command ends')
+    .option('--within-a-day', 'with --server: take the price of the provider’s batches, where it has them')
+    .option('--api-key-env <name>', 'with --server: the variable that holds its API key')
+    .action(async (file: string, options: WarmCommand) => out(await warm(file, options, env, err)));
   program
     .command('estimate')
     .description('say what the texts of a file would cost; computes and pays nothing')
@@ -108,6 +110,38 @@ export async function runCli({ argv, env, out, err }: CliOptions): Promise<numbe
     return 1;
   }
   return exitCode;
+}
+
+interface WarmCommand {
+  model?: string;
+  key?: string;
+  server?: string;
+  withinADay?: true;
+  apiKeyEnv?: string;
+}
+
+async function warm(
+  file: string,
+  { model, key, server, withinADay, apiKeyEnv }: WarmCommand,
+  env: Environment,
+  err: (text: string) => void,
+): Promise<string> {
+  const config = readConfig(env);
+  const { stdin } = process;
+  if (server === undefined) {
+    if (withinADay || apiKeyEnv !== undefined)
+      throw new ConfigError(
+        '--within-a-day and --api-key-env are for a job; add --server, such as --server http://127.0.0.1:4000',
+      );
+    return warmCache({ file, model, key, config, env, stdin, err });
+  }
+  if (key !== undefined)
+    throw new ConfigError('--key: a job is that of the API key it is made with; pass --api-key-env');
+  const apiKey = apiKeyEnv === undefined ? undefined : env[apiKeyEnv]?.trim();
+  if (apiKeyEnv !== undefined && !apiKey)
+    throw new ConfigError(`--api-key-env: ${apiKeyEnv} is not set; it must hold the API key of the server`);
+  const log = createLog(config.logLevel);
+  return warmAtServer({ file, server, model, withinADay: withinADay === true, apiKey, stdin, log, err });
 }
 
 /** Commander would hand a mistyped command to the default one, as an argument that is too many. */

@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encode } from 'gpt-tokenizer/encoding/cl100k_base';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runCli } from '../../src/cli/cli.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import {
   ask,
@@ -687,4 +688,58 @@ test('damaged records are set aside, and the others are gone on with', async () 
   });
   expect(await readdir(jobs)).toContain('job_aaaaaaaaaaaaaaaaaaaaaaaa.record.damaged');
   await rm(folder, { recursive: true });
+});
+
+describe('embedql warm --server', () => {
+  async function warm(argv: readonly string[], env: Record<string, string> = {}) {
+    let out = '';
+    let err = '';
+    const code = await runCli({
+      argv: ['warm', ...argv],
+      env: { LOG_LEVEL: 'silent', ...env },
+      out: (text) => {
+        out += text;
+      },
+      err: (text) => {
+        err += text;
+      },
+    });
+    return { code, out, err };
+  }
+
+  test('has the server embed a file, by its key, and tells what that paid', () =>
+    withServer({ EMBEDQL_API_KEYS: 'team:secret-key' }, async (server) => {
+      const file = path.join(folder, '..', `${path.basename(folder)}.txt`);
+      const lines = Array.from({ length: 300 }, (_, i) => `line “${i % 250}” \u2028 \\ "quoted"`);
+      await writeFile(file, `${lines.join('\n')}\n\n`);
+      const args = [file, '--server', `${server.url}/`, '--api-key-env', 'THE_KEY'];
+      const env = { THE_KEY: 'secret-key' };
+      const first = await warm(args, env);
+      const usd = price(provider.billedTokens()).toFixed(6);
+      expect(first).toMatchObject({ code: 0, err: '' });
+      expect(first.out).toMatch(/^300 texts: \d+ were there, \d+ computed, 0 failed, /);
+      expect(first.out).toContain(`$${usd} paid`);
+      expect(new Set(provider.calls.flatMap(({ input }) => input)).size).toBe(250);
+      expect((await warm(args, env)).out).toBe(
+        '300 texts: 300 were there, 0 computed, 0 failed, $0.000000 paid\n',
+      );
+      const refused = await warm(args.slice(0, 3));
+      expect(refused).toMatchObject({ code: 1, out: '' });
+      expect(refused.err).toContain('API key');
+      await rm(file);
+    }));
+
+  test.each([
+    [['texts.txt', '--server', 'nowhere'], 'expected an address'],
+    [['package.json', '--server', 'http://127.0.0.1:4000'], 'one JSON document'],
+    [['missing.txt', '--server', 'http://127.0.0.1:9'], 'there is no such file'],
+    [['README.md', '--server', 'http://127.0.0.1:9'], 'cannot be reached'],
+    [['README.md', '--within-a-day'], 'add --server'],
+    [['README.md', '--server', 'http://127.0.0.1:9', '--key', 'team'], 'pass --api-key-env'],
+    [['README.md', '--server', 'http://127.0.0.1:9', '--api-key-env', 'NOT_SET'], 'NOT_SET is not set'],
+  ])('%j is told what is wrong', async (args, problem) => {
+    const { code, err } = await warm(args);
+    expect(code).toBe(1);
+    expect(err).toContain(problem);
+  });
 });
