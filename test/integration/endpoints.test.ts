@@ -38,7 +38,10 @@ beforeAll(async () => {
     maxBatchSize: 2,
     costPer1kTokens: 0.02,
   };
-  const models = [{ ...entry, apiKeyEnv: 'KEY', endpoints }];
+  const models = [
+    { ...entry, apiKeyEnv: 'KEY', endpoints },
+    { ...entry, name: 'wide', maxBatchSize: 100, apiKeyEnv: 'KEY', endpoints: endpoints.slice(0, 2) },
+  ];
   writeFileSync(file, JSON.stringify({ models }));
   server = await startEmbedQL({
     ...{ EMBEDQL_MODELS_FILE: file, EMBEDQL_DEFAULT_MODEL: 'pooled', KEY: testKey },
@@ -182,6 +185,24 @@ test('an endpoint of another model with the same dimension gets not one vector i
     await embedder.close();
   }
   for (const service of [...good, rogue]) await service.close();
+});
+
+test('many texts of a batch that each make an endpoint answer 500 fail alone', async () => {
+  for (const service of services)
+    service.misbehave = ({ input }, response) => {
+      if (!input.some((text) => text.startsWith('bad'))) return false;
+      sendFailure(response, 500);
+      return true;
+    };
+  const texts = Array.from({ length: 100 }, (_, i) => `${i % 12 === 0 ? 'bad' : 'good'} ${i}`);
+  const { data } = await server.graphql(
+    'mutation ($texts: [String!]!) { embedBatch(texts: $texts, model: "wide") { failures { index } } }',
+    { texts },
+  );
+  for (const service of services) service.forget();
+  expect(data.embedBatch.failures.map(({ index }: { index: number }) => index)).toEqual([
+    0, 12, 24, 36, 48, 60, 72, 84, 96,
+  ]);
 });
 
 describe('endpoints of an entry', () => {

@@ -485,6 +485,23 @@ describe('what the provider refuses', () => {
   });
 });
 
+test('many texts of a batch that each make the provider answer 500 fail alone', async () => {
+  const server = await start({ EMBEDQL_PROVIDER_RETRIES: '0' });
+  provider.misbehave = ({ input }, response) => {
+    if (!input.some((text) => text.startsWith('bad'))) return false;
+    sendFailure(response, 500);
+    return true;
+  };
+  const texts = Array.from({ length: 100 }, (_, i) => `${i % 12 === 0 ? 'bad' : 'good'} ${i}`);
+  const { data } = await server.graphql(
+    'mutation ($texts: [String!]!) { embedBatch(texts: $texts) { failures { index } } }',
+    { texts },
+  );
+  expect(data.embedBatch.failures.map(({ index }: { index: number }) => index)).toEqual([
+    0, 12, 24, 36, 48, 60, 72, 84, 96,
+  ]);
+});
+
 describe('limits before sending', () => {
   test('a text over 8,191 tokens is cut before it is sent, or refused', async () => {
     const server = await start();

@@ -179,7 +179,8 @@ export class Canaries {
     if (state.vector && cosineSimilarity(vector, state.vector) < sameModel) state.likeness = undefined;
     state.vector = vector;
     state.silence = undefined;
-    this.#schedule(endpoint, everyMs);
+    // Others may have been asked for a pause meanwhile; when it is over, those who wait have to be told.
+    this.#schedule(endpoint, this.waitMs(endpoint) || everyMs);
   }
 
   async #vectorOf(endpoint: Endpoint): Promise<Float32Array> {
@@ -192,7 +193,10 @@ export class Canaries {
     const end = endpoint.begin(0);
     try {
       const [embedded] = await endpoint.attempt(
-        { texts: [canaryText], kind: 'doc', number: 1, timeoutMs: Math.min(timeoutMs, longestMs) },
+        {
+          ...{ texts: [canaryText], kind: 'doc', number: 1, isPart: false },
+          timeoutMs: Math.min(timeoutMs, longestMs),
+        },
         (outcome) => outcome !== 'ok' && tell(outcome),
       );
       tell('ok', embedded!.tokens, embedded!.tokensEstimated);

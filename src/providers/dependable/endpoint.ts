@@ -32,6 +32,8 @@ export interface Attempt extends ProviderCallOptions {
   readonly texts: readonly string[];
   /** Which of the call's attempts it is, from 1. */
   readonly number: number;
+  /** Whether its texts are part of a batch that has failed, and is being divided. */
+  readonly isPart: boolean;
   /** Milliseconds that it may take. */
   readonly timeoutMs: number;
 }
@@ -192,9 +194,13 @@ export function pausing(name: string, retryAfterMs: number): EmbedQLError {
   );
 }
 
-/** One text can be why a server fails with 500; that must not take the model from everybody else. */
-function isAboutOneText(failure: EmbedQLError, { texts, number }: Attempt): boolean {
-  return failure instanceof ServerFailedError && !failure.isOutage && (texts.length === 1 || number > 1);
+/**
+ * One text can be why a server fails with 500; that must not take the model from everybody else. Of a batch the first attempt
+ * counts: several texts like that in it make most of its parts fail as well.
+ */
+function isAboutOneText(failure: EmbedQLError, { texts, number, isPart }: Attempt): boolean {
+  const isFirst = texts.length > 1 && number === 1 && !isPart;
+  return failure instanceof ServerFailedError && !failure.isOutage && !isFirst;
 }
 
 function judge(error: unknown, blameless: WeakSet<object>): Outcome {

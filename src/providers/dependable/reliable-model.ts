@@ -147,7 +147,8 @@ export class ReliableModel implements EmbeddingModel {
           { model: this.spec.name, texts: texts.length, endpoint: endpoint.name },
           this.#clock,
         );
-        return await endpoint.attempt({ texts, kind, number, timeoutMs: Math.min(timeoutMs, left) }, report);
+        const attempt = { texts, kind, number, isPart: !retryServerFailures };
+        return await endpoint.attempt({ ...attempt, timeoutMs: Math.min(timeoutMs, left) }, report);
       } catch (error) {
         if (error instanceof OpenError) throw this.#down();
         failure = explain(error, this.spec.name);

@@ -235,6 +235,21 @@ test('two of three die, hang, are busy and come back, under load: nobody notices
 });
 
 describe('a failed attempt', () => {
+  test('is tried again once the pause is over, though a canary was under way when it began', async () => {
+    const { time, places, model } = create([1, 1]);
+    await outcome(time, model.embed(['warm']), 1_000);
+    // They answered first after 100 ms, and do so again an hour later.
+    await time.advance(3_599_150);
+    for (const place of places) place.mode = 'busy';
+    const call = model.embed(['cat']).then(() => 'answered');
+    for (const place of places) expect(place.canaries).toBe(2);
+    await time.advance(1_000);
+    for (const place of places) place.mode = 'well';
+    await time.advance(5_000);
+    expect(await Promise.race([call, 'still waits'])).toBe('answered');
+    await model.close();
+  });
+
   test('goes to another endpoint at once, within the same number of attempts', async () => {
     const { time, places, model, calls } = create([1, 1, 1], { retries: 2 });
     await outcome(time, model.embed(['warm']), 1_000);
