@@ -44,7 +44,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } });
     const wrong = await open(page);
     await page.getByText('OK', { exact: true }).waitFor();
-    await expect.poll(() => page.locator('#models tbody tr').count()).toBe(5);
+    await expect.poll(() => page.locator('#models tbody tr').count()).toBe(6);
     expect(await figure(page, 'requests-detail')).toBeGreaterThanOrEqual(0);
 
     for (let round = 0; round < 3; round++) {
