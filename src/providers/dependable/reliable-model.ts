@@ -150,7 +150,12 @@ export class ReliableModel implements EmbeddingModel {
         const attempt = { texts, kind, number, isPart: !retryServerFailures };
         return await endpoint.attempt({ ...attempt, timeoutMs: Math.min(timeoutMs, left) }, report);
       } catch (error) {
-        if (error instanceof OpenError) throw this.#down();
+        if (error instanceof OpenError) {
+          if (this.#endpoints.all.length === 1) throw this.#down();
+          // It opened after the endpoint was taken. Nothing was sent, so this was no attempt.
+          number -= 1;
+          continue;
+        }
         failure = explain(error, this.spec.name);
       } finally {
         end();

@@ -235,6 +235,24 @@ test('two of three die, hang, are busy and come back, under load: nobody notices
 });
 
 describe('a failed attempt', () => {
+  test('fails nobody whose call was on its way when the breaker opened', async () => {
+    for (let turns = 0; turns < 40; turns++) {
+      const { time, places, model } = create([1, 1]);
+      await outcome(time, model.embed(['warm']), 1_000);
+      places[0]!.mode = 'dead';
+      const calls = [1, 2, 3, 4, 5, 6].map((n) => model.embed([`first ${n}`]));
+      for (let i = 0; i < turns; i++) await null;
+      calls.push(...[1, 2, 3, 4].map((n) => model.embed([`later ${n}`])));
+      const settled = Promise.allSettled(calls);
+      await time.advance(5_000);
+      expect(
+        (await settled).filter(({ status }) => status === 'rejected'),
+        `${turns} turns`,
+      ).toEqual([]);
+      await model.close();
+    }
+  });
+
   test('is tried again once the pause is over, though a canary was under way when it began', async () => {
     const { time, places, model } = create([1, 1]);
     await outcome(time, model.embed(['warm']), 1_000);
