@@ -54,29 +54,32 @@ export async function computeJob(run: JobRun, options: ComputeOptions): Promise<
   const underWay: Slice[] = [];
   let texts = 0;
   let ended = false;
-  while (!run.signal.aborted) {
-    while (!ended && (texts < most || underWay.length === 0)) {
-      const next = await slices.next();
-      if (next.done) ended = true;
-      else {
-        underWay.push(begin(next.value, run, options));
-        texts += next.value.weight;
+  try {
+    while (!run.signal.aborted) {
+      while (!ended && (texts < most || underWay.length === 0)) {
+        const next = await slices.next();
+        if (next.done) ended = true;
+        else {
+          underWay.push(begin(next.value, run, options));
+          texts += next.value.weight;
+        }
       }
+      if (underWay.length === 0) break;
+      await underWay[0]!.outcomes;
+      // What is given up at the end has no results.
+      if (run.signal.aborted) break;
+      const ready: Slice[] = [];
+      for (let count = 0; underWay[0]?.isReady && count < mostCommitted; count += ready.at(-1)!.texts.length)
+        ready.push(underWay.shift()!);
+      const done = (await Promise.all(ready.map(({ outcomes }) => outcomes))).flat();
+      for (const { weight } of ready) texts -= weight;
+      const committed = ready.flatMap(({ texts: some }) => some);
+      await run.commit(done, committed.at(-1)!.end, { money: options.purse.kept });
+      await options.committed?.(committed, done);
     }
-    if (underWay.length === 0) break;
-    await underWay[0]!.outcomes;
-    // What is given up at the end has no results.
-    if (run.signal.aborted) break;
-    const ready: Slice[] = [];
-    for (let count = 0; underWay[0]?.isReady && count < mostCommitted; count += ready.at(-1)!.texts.length)
-      ready.push(underWay.shift()!);
-    const done = (await Promise.all(ready.map(({ outcomes }) => outcomes))).flat();
-    for (const { weight } of ready) texts -= weight;
-    const committed = ready.flatMap(({ texts: some }) => some);
-    await run.commit(done, committed.at(-1)!.end, { money: options.purse.kept });
-    await options.committed?.(committed, done);
+  } finally {
+    await slices.return();
   }
-  await slices.return();
   await Promise.all(underWay.map(({ outcomes }) => outcomes));
 }
 
@@ -86,13 +89,15 @@ function begin(
   options: ComputeOptions,
 ): Slice {
   const slice: Slice = { texts, weight, outcomes: embedSlice(texts, run, options), isReady: false };
-  void slice.outcomes.then(() => {
+  const ready = () => {
     slice.isReady = true;
-  });
+  };
+  // Whoever writes the results finds out what it has come to, in its turn.
+  slice.outcomes.then(ready, ready);
   return slice;
 }
 
-/** Never rejects. */
+/** @throws (rejects) where what has come back cannot be read */
 async function embedSlice(
   texts: readonly JobText[],
   { job, signal }: JobRun,

@@ -115,48 +115,45 @@ export class DayPurchases {
   }
 
   /**
-   * The job is cancelled: ends what is at the provider, and takes what is paid all the same.
-   * @returns tokens that were charged for what no result has
+   * The job is cancelled: ends what is at the provider, and takes what is paid all the same. Each text is booked once, however
+   * often this is begun.
    */
-  async settle(): Promise<number> {
+  async settle(): Promise<void> {
     const { signal } = this.#options;
+    const run = this.#run;
     const context = this.#context(signal);
     await recoverBatches(context);
     await awaitBatches(context, true);
     await this.#readEnded(signal);
-    let tokens = 0;
+    const from = Math.max(run.job.done, run.job.settled ?? 0);
     let some: JobText[] = [];
     const flush = async () => {
+      if (some.length === 0) return;
       const outcomes = await this.known(some);
       const paid = some.flatMap(({ text }, i) => {
         const outcome = outcomes[i];
         return outcome && !(outcome instanceof Error) ? [{ text, answer: outcome }] : [];
       });
+      const tokens = paid.reduce((sum, { answer }) => sum + answer.tokens, 0);
+      await run.save({ settled: some.at(-1)!.index + 1, batchTokens: run.job.batchTokens + tokens });
       await this.#receive(paid);
-      for (const { answer } of paid) tokens += answer.tokens;
       some = [];
     };
-    for await (const text of this.#run.texts(0, 0)) {
+    for await (const text of run.texts(0, 0)) {
       const digest = sha256(text.text);
       if (!this.#first.has(digest)) this.#first.set(digest, text.index);
-      if (
-        text.index < this.#run.job.done ||
-        this.#first.get(digest) !== text.index ||
-        !this.#spool.has(text.index)
-      )
+      if (text.index < from || this.#first.get(digest) !== text.index || !this.#spool.has(text.index))
         continue;
       some.push(text);
       if (some.length === together) await flush();
     }
     await flush();
-    return tokens;
   }
 
-  /** The job is over: the provider may delete its files, and other jobs may buy what this one has not brought. */
+  /** The job is over: the provider may delete its files. */
   async leave(): Promise<void> {
-    const { batches, records, signal, log } = this.#options;
+    const { batches, signal, log } = this.#options;
     const { id, batches: ended } = this.#run.job;
-    await records.release(id).catch(() => {});
     for (const batch of ended)
       if (batch.id !== undefined)
         await batches.forget(batch.id, signal).catch((error: unknown) => {

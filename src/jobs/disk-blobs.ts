@@ -16,7 +16,8 @@ export class DiskBlobs implements Blobs {
     this.#folder = folder;
   }
 
-  async write(name: string, at: number, bytes: Buffer): Promise<void> {
+  /** Nobody else writes to this folder: always true. */
+  async write(name: string, at: number, bytes: Buffer): Promise<boolean> {
     const file = await this.#openToWrite(this.#path(name));
     try {
       for (let written = 0; written < bytes.length; ) {
@@ -24,6 +25,7 @@ export class DiskBlobs implements Blobs {
         written += bytesWritten;
       }
       await file.datasync();
+      return true;
     } finally {
       await file.close();
     }

@@ -90,10 +90,7 @@ export class JobRun {
   /** Writes the record down. @throws SupersededError */
   async save(change: Partial<JobRecord>): Promise<void> {
     const changed = { ...this.job, ...change };
-    if (!(await this.#insist(() => this.#options.vault.records.save(changed)))) {
-      this.#stop.abort();
-      throw new SupersededError();
-    }
+    await this.#whileOurs(() => this.#options.vault.records.save(changed));
     this.job = changed;
   }
 
@@ -108,7 +105,9 @@ export class JobRun {
   ): Promise<void> {
     const { id, done, dimensions, resultBytes } = this.job;
     const segment = writeSegment(outcomes, done, dimensions, this.#options.nameOption);
-    await this.#insist(() => this.#options.vault.results.write(resultsOf(id), resultBytes, segment.bytes));
+    const { results } = this.#options.vault;
+    // Whoever has the job by now is further, and must find what they have written.
+    await this.#whileOurs(() => results.write(resultsOf(id), resultBytes, segment.bytes, this.job));
     await this.save({ ...withSegment(this.job, segment), textsAt, ...change });
   }
 
@@ -138,6 +137,13 @@ export class JobRun {
         'The texts of a job could not be deleted; that is tried again',
       );
     });
+  }
+
+  /** @param write tells whether the job is still ours. @throws SupersededError where it is not */
+  async #whileOurs(write: () => Promise<boolean>): Promise<void> {
+    if (await this.#insist(write)) return;
+    this.#stop.abort();
+    throw new SupersededError();
   }
 
   async #insist<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -84,6 +84,8 @@ export interface JobRecord extends KeptRecord {
   /** Tokens that were paid, at the ordinary price and at that of batches. */
   readonly paidTokens: number;
   readonly batchTokens: number;
+  /** Of a cancelled job, the index of the first text from which on nothing of what batches brought has been booked. */
+  readonly settled?: number | undefined;
   /** Bytes of the texts, and where the first of them begins that is not done. */
   readonly textBytes: number;
   readonly textsAt: number;

@@ -185,7 +185,10 @@ export class Jobs {
         await vault.records.add('jobs', job);
         // Whoever runs it goes on with the money.
         purse.leave();
-        await crew.add(job);
+        // It is taken: whatever keeps it out of the line, the next look puts it there.
+        await crew
+          .add(job)
+          .catch((error: unknown) => log.warn({ err: error, job: id }, 'a job waits to be put in line'));
         log.info({ job: id, key, model: job.model, texts: job.total, deadline: job.deadline }, 'job taken');
         return this.#view(job);
       } catch (error) {
@@ -193,7 +196,7 @@ export class Jobs {
         throw error;
       }
     } catch (error) {
-      await Promise.all([vault.texts.remove(textsOf(id)), vault.texts.remove(layoutOf(id))]).catch(() => {});
+      await this.#forget(id, vault).catch(() => {});
       if (error instanceof EmbedQLError) admission.refuseJob(key, error);
       throw error;
     }
@@ -224,6 +227,12 @@ export class Jobs {
     const { requests: pieces, refusal } = await embedder.expand(requests, asking);
     if (refusal) throw refusal;
     return pieces.length - texts.length;
+  }
+
+  /** A store that has failed may have kept the record: nobody must find it, and not the texts. */
+  async #forget(id: string, { records, texts }: Vault): Promise<void> {
+    await records.remove('jobs', id);
+    await Promise.all([texts.remove(textsOf(id)), texts.remove(layoutOf(id))]);
   }
 
   /** Where the texts of a request come from, and the model that they are for. */
@@ -391,11 +400,14 @@ export class Jobs {
     return { vault, crew, files };
   }
 
-  /** Deletes what has been kept long enough, and texts of jobs that are over. The record of a job is kept twice as long. */
-  async #sweep({ vault, files }: Opened): Promise<void> {
+  /** Deletes what has been kept long enough, and texts of jobs that are over; puts those in line that nobody has. The record of a job is kept twice as long. */
+  async #sweep({ vault, crew, files }: Opened): Promise<void> {
     const now = this.#clock.date();
     for (const job of await vault.records.list('jobs', undefined, Number.MAX_SAFE_INTEGER)) {
-      if (!isOver(job)) continue;
+      if (!isOver(job)) {
+        if (job.home === vault.home) await crew.add(job);
+        continue;
+      }
       await vault.texts.remove(textsOf(job.id));
       if (now < (job.endsAt ?? now)) continue;
       await vault.results.remove(resultsOf(job.id));

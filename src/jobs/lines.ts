@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { badUserInput } from '../core/errors.ts';
 
 /** A line of JSON. */
@@ -10,6 +11,9 @@ export interface JsonLine {
 }
 
 const newline = 0x0a;
+
+/** Lines after which others get a turn. */
+const together = 1_000;
 
 /** The lines of a stream of bytes, without those that have nothing in them. @throws EmbedQLError for one that is too long */
 async function* byteLines(
@@ -54,6 +58,7 @@ export async function* jsonLines(
   maxLineBytes = 64_000_000,
 ): AsyncGenerator<JsonLine, void, void> {
   for await (const { number, bytes, end } of byteLines(source, maxLineBytes)) {
+    if (number % together === 0) await nextTurn();
     const text = bytes.toString().replace(/^\uFEFF/, '');
     if (text.trim() === '') continue;
     let value: unknown;

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import type { JobsConnection } from './redis-records.ts';
-import type { Blobs } from './vault.ts';
+import { type JobsConnection, recordKey } from './redis-records.ts';
+import type { Blobs, JobHolder } from './vault.ts';
 
 /** Bytes of one part in Redis: a command carries it whole. */
 const partBytes = 1_048_576;
@@ -12,10 +12,12 @@ const tagBytes = 16;
 const headBytes = 1 + nonceBytes + tagBytes;
 
 /**
- * KEYS: the parts, their places. ARGV: the place of this part, its bytes, seconds to keep. What lies behind that place does
- * not count any more.
+ * KEYS: the parts, their places, the job that they are written for, where there is one. ARGV: the place of this part, its
+ * bytes, seconds to keep, the epoch of the job. What lies behind that place does not count any more. Returns 0 where a later
+ * epoch has the job.
  */
 const writeScript = `
+  if KEYS[3] and redis.call('HGET', KEYS[3], 'epoch') ~= ARGV[4] then return 0 end
   for _, place in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], '+inf')) do
     redis.call('HDEL', KEYS[1], place)
     redis.call('ZREM', KEYS[2], place)
@@ -23,7 +25,8 @@ const writeScript = `
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
   redis.call('ZADD', KEYS[2], ARGV[1], ARGV[1])
   redis.call('EXPIRE', KEYS[1], ARGV[3])
-  redis.call('EXPIRE', KEYS[2], ARGV[3])`;
+  redis.call('EXPIRE', KEYS[2], ARGV[3])
+  return 1`;
 
 /** Blobs in Redis, in parts; with a secret nobody can read them who has the Redis alone. */
 export class RedisBlobs implements Blobs {
@@ -44,20 +47,16 @@ export class RedisBlobs implements Blobs {
     this.#seconds = Math.ceil((2 * keepMs) / 1_000) + 86_400;
   }
 
-  async write(name: string, at: number, bytes: Buffer): Promise<void> {
+  async write(name: string, at: number, bytes: Buffer, holder?: JobHolder): Promise<boolean> {
+    const keys = [partsKey(name), placesKey(name), ...(holder ? [recordKey('jobs', holder.id)] : [])];
+    const epoch = holder ? [String(holder.epoch)] : [];
     for (let from = 0; from < bytes.length; from += partBytes) {
       const part = this.#encrypt(name, at + from, bytes.subarray(from, from + partBytes));
       const { client } = this.#connection;
-      await client.eval(
-        writeScript,
-        2,
-        partsKey(name),
-        placesKey(name),
-        String(at + from),
-        part,
-        this.#seconds,
-      );
+      const args = [String(at + from), part, this.#seconds, ...epoch];
+      if ((await client.eval(writeScript, keys.length, ...keys, ...args)) !== 1) return false;
     }
+    return true;
   }
 
   async *read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, void> {

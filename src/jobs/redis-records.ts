@@ -56,7 +56,7 @@ const releaseScript = `
   end`;
 
 const tag = '{embedql}';
-const recordKey = (kind: keyof Kinds, id: string) => `${tag}:${kind}:record:${id}`;
+export const recordKey = (kind: keyof Kinds, id: string) => `${tag}:${kind}:record:${id}`;
 const listKey = (kind: keyof Kinds, key?: string) =>
   key === undefined ? `${tag}:${kind}:all` : `${tag}:${kind}:of:${key}`;
 const claimsKey = (id: string) => `${tag}:jobs:claims:${id}`;

@@ -96,8 +96,8 @@ export function createRunner(options: RunnerOptions): RunJob {
       const model = catalogue.get(run.job.model);
       const purchases = await DayPurchases.begin(run, dayOptions(model, batches, purse, signal, options));
       try {
-        const tokens = await purchases.settle();
-        await end('CANCELLED', { batchTokens: run.job.batchTokens + tokens });
+        await purchases.settle();
+        await end('CANCELLED');
         await purchases.leave();
       } finally {
         await purchases.close();
@@ -109,6 +109,8 @@ export function createRunner(options: RunnerOptions): RunJob {
     ): Promise<void> {
       await run.finish(status, keepMs, change);
       purse.close();
+      // Other jobs may buy what this one has not brought.
+      await vault.records.release(id).catch(() => {});
       const { done, failed, cached } = run.job;
       log.info({ job: id, key: run.job.key, status, done, failed, cached }, 'job ended');
     }

@@ -36,13 +36,17 @@ export interface Records {
   release(id: string): Promise<void>;
 }
 
+/** Whoever runs a job, since they have taken it up. */
+export type JobHolder = Pick<JobRecord, 'id' | 'epoch'>;
+
 /** Bytes by name, which grow at their end and outlive the process. A name is letters, digits, `-`, `_` and `.`. */
 export interface Blobs {
   /**
    * Writes at a position, which is at most the end. What is behind it counts no longer. It outlives the machine once this
    * resolves.
+   * @param holder writes only while no later epoch has the job. @returns false where one has: nothing was written
    */
-  write(name: string, at: number, bytes: Buffer): Promise<void>;
+  write(name: string, at: number, bytes: Buffer, holder?: JobHolder): Promise<boolean>;
   /** Bytes from `from` up to `to`, in pieces. @throws (rejects) where there are fewer */
   read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, void>;
   /** One that is not there is gone, too. */

@@ -204,6 +204,24 @@ describe.each(subjects.filter(({ isThere }) => isThere))('$name', ({ open }) => 
 });
 
 test.skipIf(!hasRedisServer)(
+  'in Redis results are written by whoever has the job, not by one that was away meanwhile',
+  async () => {
+    const vault = await subjects[1]!.open();
+    const { id } = newJob();
+    await vault.records.add('jobs', newJob({ id }));
+    const name = `${id}.results`;
+    const first = (await vault.records.takeUp(id))!;
+    expect(await vault.results.write(name, 0, Buffer.from('ab'), first)).toBe(true);
+    const second = (await vault.records.takeUp(id))!;
+    expect(await vault.results.write(name, 2, Buffer.from('cd'), second)).toBe(true);
+    expect(await vault.results.write(name, 4, Buffer.from('ef'), second)).toBe(true);
+    expect(await vault.results.write(name, 2, Buffer.from('c'), first)).toBe(false);
+    expect(await whole(vault.results, name, 0, 6)).toBe('abcdef');
+    await vault.close();
+  },
+);
+
+test.skipIf(!hasRedisServer)(
   'in Redis a text can be read with its secret alone, and only at its place',
   async () => {
     const connection = linkRedis([redis.url], forServing);

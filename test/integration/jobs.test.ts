@@ -743,3 +743,30 @@ describe('embedql warm --server', () => {
     expect(err).toContain(problem);
   });
 });
+
+test.each([
+  ['a second file', (form: string) => `${form}--x\r\n${part('file', 'b.jsonl')}\r\n--x--\r\n`],
+  ['a form that breaks off', (form: string) => `${form}--x\r\n${part('purpose')}`],
+])('an upload that is refused leaves nothing behind: %s', (_name, end) =>
+  withServer({}, async (server) => {
+    const response = await fetch(`${server.url}/v1/files`, {
+      method: 'POST',
+      body: end(`--x\r\n${part('file', 'a.jsonl')}\r\n`),
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    });
+    expect(response.status).toBe(400);
+    await response.text();
+    const left = () => readdir(path.join(folder, 'jobs', 'blobs')).catch(() => []);
+    let names = ['not looked yet'];
+    for (let looks = 0; looks < 10 && names.length > 0; looks++) {
+      await sleep(300);
+      names = await left();
+    }
+    expect(names).toEqual([]);
+  }),
+);
+
+function part(name: string, filename?: string): string {
+  const file = filename === undefined ? '' : `; filename="${filename}"`;
+  return `Content-Disposition: form-data; name="${name}"${file}\r\n\r\n"a text of the file"`;
+}

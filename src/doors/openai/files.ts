@@ -191,10 +191,15 @@ function upload(request: IncomingMessage, files: Files, { key }: Caller): Promis
     let purpose = 'batch';
     let adding: Promise<FileRecord> | undefined;
     let finish: () => void = () => {};
-    const finished = new Promise<void>((done) => {
+    let abandon: (error: unknown) => void = () => {};
+    const finished = new Promise<void>((done, failed) => {
       finish = done;
+      abandon = failed;
     });
+    finished.catch(() => {});
     const fail = (error: unknown) => {
+      // What has been kept of the file goes, too.
+      abandon(error);
       request.unpipe(form);
       incoming?.destroy();
       reject(error);

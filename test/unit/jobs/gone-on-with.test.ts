@@ -1,0 +1,178 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Purse } from '../../../src/admission/purse.ts';
+import type { Batches } from '../../../src/core/batches.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import type { Embedder } from '../../../src/core/embedder.ts';
+import type { EmbeddingModel } from '../../../src/core/model.ts';
+import { silentLog } from '../../../src/core/surroundings.ts';
+import { computeJob } from '../../../src/jobs/compute.ts';
+import { DayPurchases } from '../../../src/jobs/day.ts';
+import { openDiskVault } from '../../../src/jobs/disk-vault.ts';
+import type { JobRecord } from '../../../src/jobs/job.ts';
+import { JobRun, textsOf } from '../../../src/jobs/job-run.ts';
+import { jsonLines } from '../../../src/jobs/lines.ts';
+import { createRunner } from '../../../src/jobs/runner.ts';
+import type { Vault } from '../../../src/jobs/vault.ts';
+
+const id = `job_${'0'.repeat(24)}`;
+const texts = Array.from({ length: 1_100 }, (_, i) => `text ${i}`);
+const lines = Buffer.from(texts.map((text) => `${JSON.stringify(text)}\n`).join(''));
+
+let folder: string;
+let vault: Vault;
+let charged: string[];
+let ending: AbortController;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'embedql-gone-on-'));
+  vault = (await openDiskVault(folder, silentLog))!;
+  charged = [];
+  ending = new AbortController();
+});
+afterEach(() => vault.close());
+
+const model = {
+  spec: { name: 'fake', maxBatchSize: 10, maxInputTokens: 100, batchCostPer1kTokens: 1, costPer1kTokens: 2 },
+  concurrency: 4,
+  identity: async () => 'fake',
+  fit: async (some: string[]) => some.map((text) => ({ text, truncated: false })),
+  countTokens: async (some: string[]) => some.map(() => 2),
+} as unknown as EmbeddingModel;
+
+const embedder = {
+  async receive(_model: unknown, requests: ReadonlyArray<{ text: string }>) {
+    charged.push(...requests.map(({ text }) => text));
+    return 0;
+  },
+} as unknown as Embedder;
+
+/** A provider whose batch has ended with all texts. */
+const batches = {
+  cancel: async () => {},
+  look: async () => ({ state: 'ended', outputs: ['out'] }),
+  async *read() {
+    for (const index of texts.keys())
+      yield { id: `t${index}`, vector: new Float32Array([1, index]), tokens: 2 };
+  },
+} as unknown as Batches;
+
+const clock = { ...systemClock, after: (_ms: number, work: () => void) => systemClock.after(0, work) };
+const purse = () => new Purse({ key: 'web', charged: () => {} }, undefined);
+
+async function putJob(by: Partial<JobRecord> = {}): Promise<JobRecord> {
+  const job: JobRecord = {
+    id,
+    key: 'web',
+    epoch: 0,
+    createdAt: 1_000,
+    status: 'RUNNING',
+    model: 'fake',
+    kind: 'doc',
+    dimensions: 2,
+    truncate: true,
+    takesBlank: false,
+    deadline: 'DAY',
+    total: texts.length,
+    done: 0,
+    cached: 0,
+    failed: 0,
+    tokens: 0,
+    paidTokens: 0,
+    batchTokens: 0,
+    textBytes: lines.length,
+    textsAt: 0,
+    resultBytes: 0,
+    batches: [],
+    ...by,
+  };
+  await vault.texts.write(textsOf(id), 0, lines);
+  await vault.records.add('jobs', job);
+  return job;
+}
+
+async function takeUp(): Promise<JobRun> {
+  const job = (await vault.records.takeUp(id))!;
+  return new JobRun(job, ending.signal, { vault, clock, log: silentLog, nameOption: (hint) => hint });
+}
+
+test('a cancelled job whose server is killed while it books what was paid books no text twice', async () => {
+  const batch = {
+    number: 0,
+    state: 'submitted',
+    id: 'b',
+    since: 0,
+    texts: 1_100,
+    from: 0,
+    to: 1_099,
+  } as const;
+  await putJob({ batches: [batch] });
+  await vault.records.cancel(id);
+  for (let life = 0; life < 2; life++) {
+    const run = await takeUp();
+    const signal = ending.signal;
+    const parts = { embedder, model, batches, purse: purse(), clock, log: silentLog, signal };
+    const purchases = await DayPurchases.begin(run, {
+      ...parts,
+      records: vault.records,
+      spoolFolder: folder,
+    });
+    await purchases.settle();
+    await purchases.close();
+    run.end();
+  }
+  expect(charged).toEqual(texts);
+  expect(await vault.records.get('jobs', id)).toMatchObject({ batchTokens: 2 * texts.length });
+});
+
+test('what a job has claimed and not handed in is free once it is cancelled', async () => {
+  await putJob();
+  await vault.records.claim(['a', 'b'], id);
+  await vault.records.cancel(id);
+  const run = createRunner({
+    vault,
+    catalogue: { all: () => [{ ...model, batches }], get: () => ({ ...model, batches }) } as never,
+    embedder,
+    budgets: { adoptPurse: purse },
+    clock,
+    log: silentLog,
+    nameOption: (hint) => hint,
+    queueLimit: 100,
+    keepMs: 1_000,
+    spoolFolder: folder,
+  });
+  await run(id, ending.signal);
+  expect(await vault.records.get('jobs', id)).toMatchObject({ status: 'CANCELLED' });
+  expect(await vault.records.claim(['a', 'b'], 'job_other')).toEqual([true, true]);
+});
+
+test('a spool that cannot be read ends the attempt, and nothing else', async () => {
+  await putJob({ deadline: 'NOW' });
+  const run = await takeUp();
+  const broken = async () => {
+    throw new Error('EIO');
+  };
+  // A rejection that nobody handles ends the server; here it fails the test.
+  await expect(
+    computeJob(run, { embedder, model, purse: purse(), clock, queueLimit: 400, known: broken }),
+  ).rejects.toThrow('EIO');
+  run.end();
+});
+
+test('a file of blank lines lets others have their turns', async () => {
+  let turns = 0;
+  let isOver = false;
+  const turn = () => {
+    turns += 1;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  async function* blank() {
+    yield Buffer.alloc(50_000, '\n');
+  }
+  for await (const line of jsonLines(blank())) expect(line).toBeUndefined();
+  isOver = true;
+  expect(turns).toBeGreaterThan(40);
+});
