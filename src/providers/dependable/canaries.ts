@@ -170,8 +170,7 @@ export class Canaries {
     try {
       vector = await this.#vectorOf(endpoint);
     } catch (error) {
-      // One that was well may have had a bad moment.
-      if (proofOf(state) !== 'proven' || this.waitMs(endpoint) > 0 || error instanceof OpenError) throw error;
+      if (this.waitMs(endpoint) > 0 || !mayHavePassed(error, proofOf(state))) throw error;
       vector = await this.#vectorOf(endpoint);
     }
     endpoint.tested();
@@ -261,6 +260,17 @@ export class Canaries {
       this.#tellChange = resolve;
     });
   }
+}
+
+/** One that was well may have had a bad moment. So may one of which nothing is known, but no time is waited for it twice. */
+function mayHavePassed(error: unknown, proof: Proof): boolean {
+  if (proof === 'proven') return !(error instanceof OpenError);
+  return (
+    proof === 'unknown' &&
+    error instanceof EmbedQLError &&
+    error.retryable &&
+    error.code !== 'PROVIDER_TIMEOUT'
+  );
 }
 
 function proofOf({ silence, likeness }: State): Proof {

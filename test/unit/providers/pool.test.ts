@@ -412,6 +412,19 @@ describe('the canary', () => {
     await model.close();
   });
 
+  test('is sent again at once where the first one failed at all of them, so that one bad moment fails nobody', async () => {
+    const { time, places, model } = create([1, 1]);
+    for (const place of places) {
+      const embed = place.embed.bind(place);
+      place.embed = async () => {
+        place.embed = embed;
+        throw new ServerFailedError('503', true);
+      };
+    }
+    expect(await outcome(time, model.embed(['cat']), 1_000)).toBe('ok');
+    await model.close();
+  });
+
   test('that nobody answers in time lets the others begin', async () => {
     const { time, model, places, healthy } = create([1, 1], { timeoutMs: 30_000 });
     places[0]!.mode = 'hangs';
