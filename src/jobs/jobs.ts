@@ -143,7 +143,11 @@ export class Jobs {
    * Takes a job: reads its texts, and sets aside what it can cost. Nothing has been computed when this resolves.
    * @throws EmbedQLError where it is refused: BAD_USER_INPUT, MODEL_NOT_FOUND, COST_LIMIT_EXCEEDED, RATE_LIMITED and others
    */
-  async create(request: JobRequest, asker: Asker): Promise<JobView> {
+  create(request: JobRequest, asker: Asker): Promise<JobView> {
+    return this.#told(() => this.#create(request, asker));
+  }
+
+  async #create(request: JobRequest, asker: Asker): Promise<JobView> {
     const { catalogue, admission, budgets, maxTexts, log } = this.#options;
     const { vault, crew, files } = await this.#open();
     const { key } = asker;
@@ -250,7 +254,7 @@ export class Jobs {
   /** A job that belongs to whoever asks; undefined where there is none of that id. */
   async get(id: string, asker: Asker): Promise<JobView | undefined> {
     const { vault } = await this.#open();
-    const job = await vault.records.get('jobs', id);
+    const job = await this.#told(() => vault.records.get('jobs', id));
     return job && sees(asker, job) ? this.#view(job) : undefined;
   }
 
@@ -258,7 +262,7 @@ export class Jobs {
   async list(most: number, { key, seesAll }: Asker): Promise<JobView[]> {
     if (this.#options.unavailable !== undefined) return [];
     const { vault } = await this.#open();
-    const jobs = await vault.records.list('jobs', seesAll ? undefined : key, most);
+    const jobs = await this.#told(() => vault.records.list('jobs', seesAll ? undefined : key, most));
     return jobs.map((job) => this.#view(job));
   }
 
@@ -271,7 +275,7 @@ export class Jobs {
     const { vault, crew } = await this.#open();
     const job = await this.get(id, asker);
     if (!job || job.finishedAt !== undefined) return job;
-    await vault.records.cancel(id);
+    await this.#told(() => vault.records.cancel(id));
     // Whoever runs it sees that soon. One that nobody runs is ended here.
     if (job.status === 'QUEUED') await this.#endQueued(id, vault, crew);
     return this.get(id, asker);
@@ -349,6 +353,17 @@ export class Jobs {
     await opened.vault.close();
   }
 
+  /** A store that is away is no fault of the server's, and passes. @throws EmbedQLError */
+  async #told<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof EmbedQLError) throw error;
+      this.#options.log.error({ err: error }, 'Jobs cannot be read or written; check the disk, or Redis');
+      throw awayFor(error);
+    }
+  }
+
   #open(): Promise<Opened> {
     const { unavailable } = this.#options;
     if (unavailable !== undefined) return Promise.reject(badUserInput(unavailable));
@@ -367,10 +382,7 @@ export class Jobs {
     } catch (error) {
       if (error instanceof EmbedQLError) throw error;
       log.error({ err: error }, 'Jobs cannot be kept; check EMBEDQL_CACHE_DIR, or Redis');
-      throw new EmbedQLError('OVERLOADED', 'This server cannot keep jobs at the moment; try again later.', {
-        retryAfterMs: 1_000,
-        cause: error,
-      });
+      throw awayFor(error);
     }
     if (!opened)
       throw new EmbedQLError(
@@ -478,6 +490,13 @@ function noAveragesWithinDay(): EmbedQLError {
   return badUserInput(
     'The average of a long text (longText: AVERAGE, long_text) is not available within a day (deadline: DAY, /v1/batches) with this model; pass deadline: NOW to createEmbeddingJob, or send the pieces from embedChunks as texts.',
   );
+}
+
+function awayFor(cause: unknown): EmbedQLError {
+  return new EmbedQLError('OVERLOADED', 'This server cannot keep jobs at the moment; try again later.', {
+    retryAfterMs: 1_000,
+    cause,
+  });
 }
 
 function tooManyJobs(allowed: number): EmbedQLError {

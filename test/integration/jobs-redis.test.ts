@@ -262,6 +262,24 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
     }),
   );
 
+  test('while Redis is away, whoever asks for a job is told to come back', async () => {
+    const own = await startRedis();
+    await withServers([env({ REDIS_URL: own.url })], async (server) => {
+      const { id } = await createJob(server, { texts: ['a text'] });
+      await jobOver(server, id);
+      await own.stop();
+      for (const query of [
+        `{ embeddingJob(id: "${id}") { id } }`,
+        '{ embeddingJobs { id } }',
+        `mutation { cancelEmbeddingJob(id: "${id}") { id } }`,
+        'mutation { createEmbeddingJob(input: { texts: ["another"] }) { id } }',
+      ]) {
+        const { errors } = await ask(server, query);
+        expect(errors?.[0]?.extensions).toMatchObject({ code: 'OVERLOADED', retryable: true });
+      }
+    });
+  });
+
   test('in a cluster, of which one node is named', { timeout: 90_000 }, async () => {
     const cluster = await startCluster();
     try {
