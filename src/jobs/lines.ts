@@ -55,7 +55,7 @@ async function* byteLines(
  */
 export async function* jsonLines(
   source: AsyncIterable<Buffer>,
-  maxLineBytes = 64_000_000,
+  maxLineBytes = 16_777_216,
 ): AsyncGenerator<JsonLine, void, void> {
   for await (const { number, bytes, end } of byteLines(source, maxLineBytes)) {
     if (number % together === 0) await nextTurn();

@@ -268,6 +268,38 @@ describe('429', () => {
   });
 });
 
+describe('texts that their provider fails at with 500', () => {
+  test('one in each of many batches costs the others nothing', async () => {
+    const server = await start({ EMBEDQL_PROVIDER_RETRIES: '0' });
+    const asked = Array.from({ length: 800 }, (_, i) => (i % 100 === 0 ? `poison ${fresh()}` : fresh()));
+    provider.misbehave = async (call, response) => {
+      const texts = [call.input].flat();
+      if (!texts.some((text) => String(text).startsWith('poison'))) return false;
+      sendFailure(response, 500);
+      return true;
+    };
+    const { data } = await server.graphql(
+      'mutation($texts: [String!]!) { embedBatch(texts: $texts) { totalEmbeddings failures { index } } }',
+      { texts: asked },
+    );
+    expect(data.embedBatch.totalEmbeddings).toBe(792);
+    expect(data.embedBatch.failures.map(({ index }: { index: number }) => index)).toEqual(
+      Array.from({ length: 8 }, (_, i) => i * 100),
+    );
+  });
+
+  test('where it fails at everything it is left alone in the end', async () => {
+    const server = await start({ EMBEDQL_PROVIDER_RETRIES: '0' });
+    provider.misbehave = failing(500);
+    const { errors } = await server.graphql(
+      'mutation($texts: [String!]!) { embedBatch(texts: $texts) { failures { code } } }',
+      { texts: Array.from({ length: 1_000 }, fresh) },
+    );
+    expect(errors ?? []).toEqual([]);
+    expect(provider.calls.length).toBeLessThan(1_000);
+  });
+});
+
 describe('a provider that is down', () => {
   test('is left alone for a while, fails fast, and is used again once it is back', async () => {
     const server = await start({ EMBEDQL_PROVIDER_RETRIES: '0', EMBEDQL_BREAKER_MS: '300' });

@@ -10,8 +10,14 @@ export interface BreakerOptions {
   onClose(): void;
 }
 
-/** What a call was for the breaker: `alive` is a failure that only a service which works can give. */
-export type Outcome = 'ok' | 'alive' | 'failed' | 'says nothing';
+/**
+ * What a call was for the breaker: `alive` is a failure that only a service which works can give, `doubtful` one that may be
+ * about what was sent. Of those it takes many, with no success among them.
+ */
+export type Outcome = 'ok' | 'alive' | 'failed' | 'doubtful' | 'says nothing';
+
+/** Doubtful failures that count as one. */
+const doubtfulOfOne = 8;
 
 /** The breaker is open, and nobody calls. */
 export class OpenError extends Error {
@@ -63,8 +69,8 @@ export class Breaker {
   /** Tells what a call has shown that was made without it. */
   tell(outcome: Outcome): void {
     if (outcome === 'says nothing') return;
-    if (outcome === 'failed') {
-      this.#failed();
+    if (outcome === 'failed' || outcome === 'doubtful') {
+      this.#failed(outcome === 'failed' ? 1 : 1 / doubtfulOfOne);
       return;
     }
     if (outcome === 'ok') this.#inARow = 0;
@@ -86,8 +92,8 @@ export class Breaker {
     return result;
   }
 
-  #failed(): void {
-    this.#inARow += 1;
+  #failed(weight: number): void {
+    this.#inARow += weight;
     const { clock, failures, openMs, onOpen } = this.#options;
     const wasClosed = this.#opensAt === undefined;
     if (wasClosed && this.#inARow < failures) return;

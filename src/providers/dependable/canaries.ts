@@ -193,7 +193,7 @@ export class Canaries {
     try {
       const [embedded] = await endpoint.attempt(
         {
-          ...{ texts: [canaryText], kind: 'doc', number: 1, isPart: false },
+          ...{ texts: [canaryText], kind: 'doc', number: 1 },
           timeoutMs: Math.min(timeoutMs, longestMs),
         },
         (outcome) => outcome !== 'ok' && tell(outcome),

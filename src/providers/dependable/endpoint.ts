@@ -32,8 +32,6 @@ export interface Attempt extends ProviderCallOptions {
   readonly texts: readonly string[];
   /** Which of the call's attempts it is, from 1. */
   readonly number: number;
-  /** Whether its texts are part of a batch that has failed, and is being divided. */
-  readonly isPart: boolean;
   /** Milliseconds that it may take. */
   readonly timeoutMs: number;
 }
@@ -92,7 +90,6 @@ export class Endpoint {
    * @param report told what came of it
    */
   attempt(attempt: Attempt, report: (outcome: 'ok' | EmbedQLError['code']) => void): Promise<EmbeddedText[]> {
-    const blameless = new WeakSet<object>();
     return this.breaker.run(
       async () => {
         const started = this.#clock.now();
@@ -105,12 +102,11 @@ export class Endpoint {
         } catch (error) {
           const failure = explain(error, this.model.spec.name);
           report(failure.code);
-          if (isAboutOneText(failure, attempt)) blameless.add(failure);
           this.#keepPause(failure, started);
           throw failure;
         }
       },
-      (error) => judge(error, blameless),
+      (error) => outcomeOf(error, attempt),
     );
   }
 
@@ -195,15 +191,12 @@ export function pausing(name: string, retryAfterMs: number): EmbedQLError {
 }
 
 /**
- * One text can be why a server fails with 500; that must not take the model from everybody else. Of a batch the first attempt
- * counts: several texts like that in it make most of its parts fail as well.
+ * One text can be why a server fails with 500; alone it says nothing of the server, and must not take the model from
+ * everybody else. Of several any may be the one, or all of them fail because the server is down.
  */
-function isAboutOneText(failure: EmbedQLError, { texts, number, isPart }: Attempt): boolean {
-  const isFirst = texts.length > 1 && number === 1 && !isPart;
-  return failure instanceof ServerFailedError && !failure.isOutage && !isFirst;
-}
-
-function judge(error: unknown, blameless: WeakSet<object>): Outcome {
-  if (!(error instanceof EmbedQLError) || blameless.has(error)) return 'says nothing';
+function outcomeOf(error: unknown, { texts }: Attempt): Outcome {
+  if (!(error instanceof EmbedQLError)) return 'says nothing';
+  if (error instanceof ServerFailedError && !error.isOutage)
+    return texts.length > 1 ? 'doubtful' : 'says nothing';
   return isOutage(error) ? 'failed' : 'alive';
 }

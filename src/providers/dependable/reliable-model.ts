@@ -147,7 +147,7 @@ export class ReliableModel implements EmbeddingModel {
           { model: this.spec.name, texts: texts.length, endpoint: endpoint.name },
           this.#clock,
         );
-        const attempt = { texts, kind, number, isPart: !retryServerFailures };
+        const attempt = { texts, kind, number };
         return await endpoint.attempt({ ...attempt, timeoutMs: Math.min(timeoutMs, left) }, report);
       } catch (error) {
         if (error instanceof OpenError) {
