@@ -473,7 +473,7 @@ export class Flights {
 
   /**
    * Some texts of a batch have come back, or failed. Nobody finds neither flight nor vector: a flight ends after its vector is
-   * in the cache. Where batches overlap, those who wait are told some at a time, so that the next requests of the first are
+   * in the cache. Where batches may overlap, those who wait are told some at a time, so that the next requests of the first are
    * read, and are under way, before the last has been answered.
    */
   async #settle(flights: readonly Flight[], outcomes: ReadonlyArray<Computed | Error>): Promise<void> {
@@ -504,7 +504,7 @@ export class Flights {
       if (flight.group !== last) {
         last = flight.group;
         told += 1;
-        if (told % toldAtOnce === 0 && this.#scheduler.overlaps) await turn(this.#options.clock);
+        if (told % toldAtOnce === 0 && this.#scheduler.tellsInTurns) await turn(this.#options.clock);
       }
       // What was written needs no lease any more.
       flight.claimed &&= !(flight.keep && written);

@@ -193,14 +193,17 @@ export class Scheduler<T extends Task> {
     return this.#sent === 0 && this.#queue.size === 1;
   }
 
-  /** Whether several batches go round. Then those who wait for one are told some at a time, so that the first ask again soon. */
-  get overlaps(): boolean {
-    return this.#handedOut >= steadyTexts && this.#batchMs < soonMs && !this.#options.sharesMachine;
+  /**
+   * Whether those who wait for a batch are to be told some at a time, so that the first can ask again before the last is told:
+   * then several batches can go round.
+   */
+  get tellsInTurns(): boolean {
+    return this.#batchMs < soonMs && !this.#options.sharesMachine;
   }
 
   /** Whether what waits is as much as travels together under steady load. */
   get #hasShare(): boolean {
-    if (!this.overlaps) return false;
+    if (this.#handedOut < steadyTexts || !this.tellsInTurns) return false;
     const waiting = this.#queue.size;
     return waiting >= Math.max(leastShare, (waiting + this.#sent) * share);
   }
