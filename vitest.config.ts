@@ -18,6 +18,8 @@ export default defineConfig({
     ],
     globalSetup: unitOnly ? [] : ['test/support/global-setup.ts'],
     pool: 'forks',
+    // Most of the long ones wait: for timers, processes, a Redis that is away.
+    maxWorkers: 3,
     reporters: ['default', ['json', { outputFile: 'coverage/tests.json' }]],
     testTimeout: 60_000,
     hookTimeout: 120_000,
