@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { createApp } from '../app.ts';
-import { type Config, ConfigError } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { readWish } from '../core/wish.ts';
 import { type Estimate, Estimator } from '../jobs/estimate.ts';
@@ -78,10 +78,6 @@ export async function estimateFile({
     await flush();
     progress.end();
     return describe(wish.model.spec.name, estimator.result());
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new ConfigError(`${file}: there is no such file`);
-    throw error;
   } finally {
     await app.close();
   }

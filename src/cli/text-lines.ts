@@ -23,7 +23,7 @@ export interface TextSource {
 /**
  * Reads texts, one a line: plain lines, or with `.jsonl` JSON strings or objects with a `text`. `-` is standard
  * input, with plain lines. Empty lines are passed over.
- * @throws ConfigError for a `.json` file, Error when the file cannot be read.
+ * @throws ConfigError for a `.json` file and where there is none, Error when the file cannot be read.
  */
 export async function openTexts(file: string, stdin: Readable): Promise<TextSource> {
   if (file === '-') return { totalBytes: 0, lines: readLines(stdin, false) };
@@ -31,7 +31,9 @@ export async function openTexts(file: string, stdin: Readable): Promise<TextSour
     throw new ConfigError(
       `${file}: one JSON document is not one text a line; write .jsonl with a JSON string a line, or .txt with plain lines`,
     );
-  const { size } = await stat(file);
+  const { size } = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? new ConfigError(`${file}: there is no such file`) : error;
+  });
   return { totalBytes: size, lines: readLines(createReadStream(file), file.endsWith('.jsonl')) };
 }
 

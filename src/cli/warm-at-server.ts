@@ -45,9 +45,7 @@ const lookMs = 500;
 export async function warmAtServer(options: WarmAtServerOptions): Promise<string> {
   const { file, model, withinADay, log } = options;
   const server = new Server(options.server, options.apiKey);
-  const source = await openTexts(file, options.stdin).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ENOENT' ? new ConfigError(`${file}: there is no such file`) : error;
-  });
+  const source = await openTexts(file, options.stdin);
   const sent = await server.upload(textsOf(source.lines, options.err));
   const input = { file: sent, deadline: withinADay ? 'DAY' : 'NOW', ...(model ? { model } : {}) };
   const { createEmbeddingJob: created } = await server.graphql<{ createEmbeddingJob: Job }>(

@@ -86,10 +86,6 @@ export async function warmCache({
     });
     progress.end();
     return summary(tally, interrupted.signal.aborted);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new ConfigError(`${file}: there is no such file`);
-    throw error;
   } finally {
     process.off('SIGINT', interrupt);
     await app.close();
