@@ -192,10 +192,7 @@ export class Canaries {
     const end = endpoint.begin(0);
     try {
       const [embedded] = await endpoint.attempt(
-        {
-          ...{ texts: [canaryText], kind: 'doc', number: 1 },
-          timeoutMs: Math.min(timeoutMs, longestMs),
-        },
+        { texts: [canaryText], kind: 'doc', timeoutMs: Math.min(timeoutMs, longestMs) },
         (outcome) => outcome !== 'ok' && tell(outcome),
       );
       tell('ok', embedded!.tokens, embedded!.tokensEstimated);

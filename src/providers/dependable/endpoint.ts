@@ -30,8 +30,6 @@ export interface EndpointOptions {
 /** One attempt. */
 export interface Attempt extends ProviderCallOptions {
   readonly texts: readonly string[];
-  /** Which of the call's attempts it is, from 1. */
-  readonly number: number;
   /** Milliseconds that it may take. */
   readonly timeoutMs: number;
 }

@@ -147,8 +147,7 @@ export class ReliableModel implements EmbeddingModel {
           { model: this.spec.name, texts: texts.length, endpoint: endpoint.name },
           this.#clock,
         );
-        const attempt = { texts, kind, number };
-        return await endpoint.attempt({ ...attempt, timeoutMs: Math.min(timeoutMs, left) }, report);
+        return await endpoint.attempt({ texts, kind, timeoutMs: Math.min(timeoutMs, left) }, report);
       } catch (error) {
         if (error instanceof OpenError) {
           if (this.#endpoints.all.length === 1) throw this.#down();
