@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const children: ChildProcess[] = [];
@@ -14,14 +13,14 @@ async function start(args: string[], env: NodeJS.ProcessEnv, ready: RegExp): Pro
   });
   children.push(child);
   let output = '';
-  for (;;) {
-    const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
     output += chunk;
     const match = ready.exec(output);
     if (!match) continue;
     child.stdout.resume();
     return match;
   }
+  throw new Error(`${args[0]} ended before it was ready`);
 }
 
 export interface BenchProvider {

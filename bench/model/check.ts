@@ -23,6 +23,11 @@ interface OperationCosts {
   oneMore: number;
 }
 
+interface Operation {
+  url: string;
+  input: readonly string[];
+}
+
 /** What a process has done: the model's counts, as they can be seen from outside. */
 type Seen = Omit<SmallCounts, 'computing'>;
 
@@ -31,8 +36,13 @@ export async function checkModel(): Promise<boolean> {
   const provider = await startBenchProvider(20);
   const redisServer = await startRedis();
   const redis = new Redis(redisServer.port, '127.0.0.1');
-  const env = { ...provider.env, REDIS_URL: redisServer.url, LOG_LEVEL: 'warn' };
-  const start = async () => startServer({ ...env, LOG_LEVEL: 'info' });
+  const env = {
+    ...provider.env,
+    REDIS_URL: redisServer.url,
+    EMBEDQL_MEMORY_CACHE_MB: '512',
+    LOG_LEVEL: 'info',
+  };
+  const start = async () => startServer(env);
   const cpu = async (urls: readonly string[]) => {
     const seconds = await Promise.all(urls.map((url) => metric(url, 'process_cpu_seconds_total')));
     return 1_000 * seconds.reduce((sum, one) => sum + one, 0);
@@ -48,15 +58,19 @@ export async function checkModel(): Promise<boolean> {
   };
   for (const processes of [1, 2, 4]) {
     await redis.flushall();
-    const urls = await Promise.all(Array.from({ length: processes }, start));
-    for (const url of urls) await warm(url);
+    const all = await Promise.all(Array.from({ length: Math.max(2, processes) }, start));
+    const urls = all.slice(0, processes);
+    for (const url of all) await warm(url);
+    const expected = countsOf({ ...run, processes });
+    const { lookUps, computing } = expected;
+    const fleet = { all, processes, cpu, computingShare: computing / run.operations };
+    const costsBefore = await calibrate(fleet, 'before');
     const memoryBefore = await usedMemory(redis);
     await redis.config('RESETSTAT');
     const before = await countsAt(urls, redis);
     const cpuBefore = await cpu(urls);
     await ask(urls);
     const cpuMs = (await cpu(urls)) - cpuBefore;
-    const expected = countsOf({ ...run, processes });
     const actual = difference(await countsAt(urls, redis), before);
     const name = (what: string) => `${processes}: ${what}`;
     compare(name('texts from memory'), expected.fromMemory, actual.fromMemory);
@@ -68,13 +82,14 @@ export async function checkModel(): Promise<boolean> {
       expected.computed * measured.redisEntryBytes,
       (await usedMemory(redis)) - memoryBefore,
     );
-    const costs = await calibrate(start, cpu, clients / processes);
-    const { lookUps, computing } = expected;
+    const costsAfter = await calibrate(fleet, 'after');
+    const mean = (cost: keyof OperationCosts) => (costsBefore[cost] + costsAfter[cost]) / 2;
+    const memory = mean('memory');
     const processorMs =
-      run.operations * costs.memory +
-      lookUps * (costs.redis - costs.memory) +
-      computing * (costs.computed - costs.redis) +
-      (expected.computed - computing) * costs.oneMore;
+      run.operations * memory +
+      lookUps * (mean('redis') - memory) +
+      computing * (mean('computed') - mean('redis')) +
+      (expected.computed - computing) * mean('oneMore');
     compare(name('processor, ms'), processorMs, cpuMs, isQuiet);
   }
   redis.disconnect();
@@ -89,43 +104,62 @@ export async function checkModel(): Promise<boolean> {
   return isRight;
 }
 
-/** One kind of operation at a time, by one process with as many clients as it has in the run. */
+/** Those who run and are measured; the first few have the load, one more than one is there to be asked. */
+interface Fleet {
+  all: readonly string[];
+  processes: number;
+  computingShare: number;
+  cpu(urls: readonly string[]): Promise<number>;
+}
+
+/**
+ * One kind of operation at a time, by as many processes and clients as in the run, since they share cores and caches. What is computed
+ * is mixed with what is in memory, in the share that it has in the run: clients that all wait for a provider would fall into step, and
+ * share calls that cost less than those of the run.
+ *
+ * @param round names its texts, so that each round has new ones
+ */
 async function calibrate(
-  start: () => Promise<string>,
-  cpu: (urls: readonly string[]) => Promise<number>,
-  clients: number,
+  { all, processes, computingShare, cpu }: Fleet,
+  round: string,
 ): Promise<OperationCosts> {
-  const [first, second] = [await start(), await start()];
-  for (const url of [first, second]) await warm(url);
-  const known = (i: number) =>
-    Array.from({ length: run.textsAnOperation - 1 }, (_, n) => `known ${(i + n) % 500}`);
-  const measure = async (url: string, last: (i: number) => string) => {
-    const operations = Array.from({ length: calibrationOperations }, (_, i) => [...known(i), last(i)]);
-    const before = await cpu([url]);
-    await together(operations, (texts) => send(url, texts), clients);
-    return ((await cpu([url])) - before) / operations.length;
+  const operations = loadOf(run.operations, 'known');
+  const known = (i: number) => operations[i % operations.length]!;
+  const oneOf = (i: number, url: string) => [...known(i).slice(1), `one ${round} ${url} ${i}`];
+  const allOf = (i: number, url: string) => known(i).map((_, n) => `all ${round} ${url} ${i} ${n}`);
+  const measure = async (operations: readonly Operation[]) => {
+    const before = await cpu(all);
+    await together(operations, ({ url, input }) => send(url, input));
+    return ((await cpu(all)) - before) / operations.length;
   };
-  for (const url of [first, second]) await measure(url, () => 'known');
-  const fresh = (i: number) => `new to all, ${first} ${i}`;
-  const computed = await measure(first, fresh);
-  const memory = await measure(first, fresh);
-  const redis = await measure(second, fresh);
-  const before = await cpu([first]);
-  const whole = Array.from({ length: calibrationOperations * run.textsAnOperation }, (_, i) => `whole ${i}`);
-  await together(chunksOf(whole), (texts) => send(first, texts), clients);
-  const allComputed = ((await cpu([first])) - before) / calibrationOperations;
-  return { memory, redis, computed, oneMore: (allComputed - computed) / (run.textsAnOperation - 1) };
+  const random = randomFrom(2);
+  const places = Array.from({ length: Math.ceil(calibrationOperations / computingShare) }, (_, i) => ({
+    i,
+    url: all[i % processes]!,
+    computes: random() < computingShare,
+  }));
+  const mixed = (texts: (i: number, url: string) => string[]) =>
+    measure(places.map(({ i, url, computes }) => ({ url, input: (computes ? texts : known)(i, url) })));
+  const oneComputed = await mixed(oneOf);
+  const memory = await mixed(known);
+  const allComputed = await mixed(allOf);
+  // Each asks for what its neighbour has computed.
+  const redis = await measure(
+    places
+      .filter(({ computes }) => computes)
+      .map(({ i, url }) => ({ url: all[(all.indexOf(url) + 1) % all.length]!, input: oneOf(i, url) })),
+  );
+  return {
+    memory,
+    redis,
+    computed: memory + (oneComputed - memory) / computingShare,
+    oneMore: (allComputed - oneComputed) / computingShare / (run.textsAnOperation - 1),
+  };
 }
 
-/** Until the code is compiled: with texts of its own, so that none of the load is known. */
+/** Until the code is compiled and all of the load is in memory, under other names than those of the run. */
 async function warm(url: string): Promise<void> {
-  const texts = Array.from({ length: 6_000 }, (_, i) => `warm ${url} ${i}`);
-  for (let round = 0; round < 2; round++) await together(chunksOf(texts), (chunk) => send(url, chunk));
-}
-
-function chunksOf(texts: readonly string[]): string[][] {
-  const size = run.textsAnOperation;
-  return Array.from({ length: texts.length / size }, (_, i) => texts.slice(i * size, (i + 1) * size));
+  await together(loadOf(run.operations, 'known'), (texts) => send(url, texts));
 }
 
 const send = (url: string, input: readonly string[]) =>
@@ -148,22 +182,31 @@ async function together<Item>(
   );
 }
 
-/** The load: the same texts in every run. */
+/** The load. */
 async function ask(urls: readonly string[]): Promise<void> {
+  const operations = loadOf(run.operations, 'text').map((input, i) => ({
+    url: urls[i % urls.length]!,
+    input,
+  }));
+  await together(operations, ({ url, input }) => send(url, input));
+}
+
+/** The texts of each operation, the same ones in every run; the same text twice in an operation is one text. */
+function loadOf(count: number, name: string): string[][] {
   const ranks = cumulative();
-  let state = 1;
-  const random = () => {
+  const random = randomFrom(1);
+  return Array.from({ length: count }, () => [
+    ...new Set(Array.from({ length: run.textsAnOperation }, () => `${name} ${rankAt(ranks, random())}`)),
+  ]);
+}
+
+/** Numbers from 0 to 1, the same ones in every run. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
   };
-  const operations = Array.from({ length: run.operations }, (_, i) => ({
-    url: urls[i % urls.length]!,
-    // The same text twice in an operation is one text.
-    input: [
-      ...new Set(Array.from({ length: run.textsAnOperation }, () => `text ${rankAt(ranks, random())}`)),
-    ],
-  }));
-  await together(operations, ({ url, input }) => send(url, input));
 }
 
 function cumulative(): Float64Array {
