@@ -30,8 +30,10 @@ export function vectorFromBase64(base64: string): Float32Array {
 }
 
 export function isFiniteVector(vector: Float32Array): boolean {
-  for (const value of vector) if (!Number.isFinite(value)) return false;
-  return true;
+  // A number times zero is zero, unless it is not finite. An index is several times as fast as an iterator here.
+  let zero = 0;
+  for (let i = 0; i < vector.length; i++) zero += vector[i]! * 0;
+  return zero === 0;
 }
 
 /**
@@ -45,7 +47,7 @@ export function shortenVector(vector: Float32Array, dimensions: number): Float32
 /** Scales a vector to unit length, in its place; one that has no direction stays as it is. */
 export function normalise(vector: Float32Array): Float32Array {
   let squares = 0;
-  for (const value of vector) squares += value * value;
+  for (let i = 0; i < vector.length; i++) squares += vector[i]! ** 2;
   const norm = Math.sqrt(squares);
   if (norm > 0) for (let i = 0; i < vector.length; i++) vector[i] = vector[i]! / norm;
   return vector;
