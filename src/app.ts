@@ -233,10 +233,11 @@ export async function createApp({
     },
     ...dashboardRoutes(),
     ...openaiRoutes(services, config, log),
-    { path: '/metrics', guarded: true, handle: createMetricsPage(prometheus) },
-    { path: '/health', guarded: false, handle: health },
+    { path: '/metrics', aliases: ['/metrics/'], guarded: true, handle: createMetricsPage(prometheus) },
+    { path: '/health', aliases: ['/health/'], guarded: false, handle: health },
     {
       path: '/ready',
+      aliases: ['/ready/'],
       guarded: false,
       handle: createReadiness(() => (stopping.signal.aborted ? 'shutting down' : unavailable(catalogue))),
     },

@@ -20,7 +20,11 @@ describe('what is not GraphQL', () => {
   test.each([
     ['/health', 200],
     ['/ready', 200],
+    ['/health/', 200],
+    ['/ready/?from=probe', 200],
+    ['/metrics/', 200],
     ['/nowhere', 404],
+    ['/health//', 404],
   ])('%s answers %i', async (path, status) => {
     expect((await fetch(server.url + path)).status).toBe(status);
   });
