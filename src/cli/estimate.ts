@@ -1,12 +1,9 @@
 import type { Readable } from 'node:stream';
-import { createApp } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../core/surroundings.ts';
 import { readWish } from '../core/wish.ts';
 import { type Estimate, Estimator } from '../jobs/estimate.ts';
-import { createLog } from '../telemetry/pino.ts';
-import { keyOfCache } from './key-of-cache.ts';
-import { createProgress } from './progress.ts';
+import { openApp, patientWaitMs } from './open-app.ts';
 import { openTexts } from './text-lines.ts';
 
 export interface EstimateOptions {
@@ -19,9 +16,6 @@ export interface EstimateOptions {
   stdin: Readable;
   err(text: string): void;
 }
-
-/** Nobody waits for an answer here, and what is taken for missing counts as paid: Redis may take its time. */
-const cacheWaitMs = 30_000;
 
 const chunkSize = 500;
 
@@ -38,16 +32,7 @@ export async function estimateFile({
   stdin,
   err,
 }: EstimateOptions): Promise<string> {
-  const key = keyOfCache(named, config);
-  const log = createLog(config.logLevel);
-  const app = await createApp({
-    config,
-    env,
-    log,
-    progress: createProgress(log),
-    cacheWaitMs,
-    runsJobs: false,
-  });
+  const { app, key, progress } = await openApp(named, config, env);
   try {
     await app.prepare();
     const { catalogue, embedder, cache } = app.services;
@@ -58,16 +43,16 @@ export async function estimateFile({
       wish.model,
       (text) => wish.request(text, 'doc'),
       { key },
-      cacheWaitMs,
+      patientWaitMs,
     );
     const source = await openTexts(file, stdin);
-    const progress = createProgress(log).start(`reading ${file}`, source.totalBytes);
+    const bar = progress.start(`reading ${file}`, source.totalBytes);
     let bytes = 0;
     let chunk: string[] = [];
     const flush = async () => {
       await estimator.add(chunk);
       chunk = [];
-      progress.update(bytes);
+      bar.update(bytes);
     };
     for await (const line of source.lines) {
       bytes += line.bytes;
@@ -76,7 +61,7 @@ export async function estimateFile({
       if (chunk.length === chunkSize) await flush();
     }
     await flush();
-    progress.end();
+    bar.end();
     return describe(wish.model.spec.name, estimator.result());
   } finally {
     await app.close();

@@ -1,14 +1,12 @@
 import type { Readable } from 'node:stream';
-import { type App, createApp } from '../app.ts';
+import type { App } from '../app.ts';
 import { type Config, ConfigError, variableOf } from '../config/config.ts';
 import { describeError, EmbedQLError } from '../core/errors.ts';
 import type { EmbeddingModel } from '../core/model.ts';
 import type { ModelRequest } from '../core/request.ts';
 import { unlimited } from '../core/request.ts';
 import type { Environment } from '../core/surroundings.ts';
-import { createLog } from '../telemetry/pino.ts';
-import { keyOfCache } from './key-of-cache.ts';
-import { createProgress } from './progress.ts';
+import { openApp } from './open-app.ts';
 import { openTexts, type TextLine } from './text-lines.ts';
 
 export interface WarmOptions {
@@ -29,9 +27,6 @@ interface Tally {
   failed: number;
   costUsd: number;
 }
-
-/** Nobody waits for an answer here, and what is taken for missing is paid for: Redis may take its time. */
-const cacheWaitMs = 30_000;
 
 /** Texts that are asked for together, and how many such chunks are under way: enough to keep a provider busy. */
 const chunkSize = 500;
@@ -56,16 +51,7 @@ export async function warmCache({
       'REDIS_URL: must be set, or EMBEDQL_CACHE_DIR, because warming fills them; for example REDIS_URL=redis://127.0.0.1:6379',
     );
   }
-  const key = keyOfCache(named, config);
-  const log = createLog(config.logLevel);
-  const app = await createApp({
-    config,
-    env,
-    log,
-    progress: createProgress(log),
-    cacheWaitMs,
-    runsJobs: false,
-  });
+  const { app, key, progress } = await openApp(named, config, env);
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt);
@@ -75,16 +61,16 @@ export async function warmCache({
     const model = app.services.catalogue.get(name);
     await model.identity();
     const source = await openTexts(file, stdin);
-    const progress = createProgress(log).start(`warming ${model.spec.name}`, source.totalBytes);
+    const bar = progress.start(`warming ${model.spec.name}`, source.totalBytes);
     const tally = await warm(app, model, source.lines, {
       err,
       stopped: interrupted.signal,
       queueLimit: config.queueLimit,
       key,
       update: (bytes, { hits, costUsd }, rate) =>
-        progress.update(bytes, `${Math.round(rate)} texts/s | ${hits} hits | $${costUsd.toFixed(6)}`),
+        bar.update(bytes, `${Math.round(rate)} texts/s | ${hits} hits | $${costUsd.toFixed(6)}`),
     });
-    progress.end();
+    bar.end();
     return summary(tally, interrupted.signal.aborted);
   } finally {
     process.off('SIGINT', interrupt);
