@@ -1,6 +1,7 @@
 import { ends, hashBefore, type Level, rankOf } from './boundaries.ts';
 import { badUserInput } from './errors.ts';
 import { Turns } from './turns.ts';
+import { isEmptyText } from './wish.ts';
 
 /** A part of a text that is read by itself. */
 export interface Piece {
@@ -50,7 +51,8 @@ const readAhead = 65_536;
 /**
  * Cuts a text into pieces that the model can read: at the end of a paragraph, sentence or line, in a sentence that is longer
  * than a piece at words, in such a word at graphemes, in such a grapheme at code points. Without their overlaps the pieces,
- * one after the other, are the text.
+ * one after the other, are the text, but for white space that would be a piece by itself: there is nothing in it to embed.
+ * (Of a text that is nothing else, all of it is kept.)
  *
  * Which of the places in the second half of a piece is taken depends on the words before it alone, so that after an edit the
  * pieces are soon the same as before. Time and memory are linear in what is read, and others get their turns.
@@ -67,7 +69,7 @@ export async function splitText(text: string, options: SplitOptions): Promise<Pi
   return new Splitter(text, options, await readRoom(options)).split();
 }
 
-/** The fewest pieces that a text can have, by its length alone. */
+/** The fewest pieces that a text can have, by its length alone, those of white space counted. */
 export function fewestPieces(units: number, maxTokens: number): number {
   return Math.max(1, Math.ceil(units / mostUnits(maxTokens)));
 }
@@ -122,6 +124,8 @@ class Splitter {
   readonly #room: Room;
   /** UTF-16 units of new text in a piece, at the most. */
   readonly #mostUnits: number;
+  /** Whether the whole text is white space. */
+  readonly #isBlank: boolean;
   readonly #turns = new Turns();
   readonly #pieces: Piece[] = [];
   /** What the next piece begins with, and its tokens. */
@@ -135,6 +139,7 @@ class Splitter {
     this.#options = options;
     this.#room = room;
     this.#mostUnits = mostUnits(room.tokens);
+    this.#isBlank = isEmptyText(text);
   }
 
   async split(): Promise<Piece[]> {
@@ -245,7 +250,8 @@ class Splitter {
   }
 
   /** Makes pieces of units that were put together, and counts them: a whole may have more tokens than its parts. */
-  async #finish(groups: ReadonlyArray<readonly Unit[]>): Promise<void> {
+  async #finish(all: ReadonlyArray<readonly Unit[]>): Promise<void> {
+    const groups = all.filter((group) => this.#says(group));
     if (groups.length === 0) return;
     const starts = await this.#startsWithOverlap(groups);
     const counts = await this.#count(groups.map((group, i) => [starts[i]!, group.at(-1)!.end]));
@@ -257,6 +263,11 @@ class Splitter {
       else await this.#divide(group, piece.start < group[0]!.start);
     }
     this.#before = groups.at(-1)!;
+  }
+
+  /** Whether units are worth a piece. */
+  #says(units: readonly Unit[]): boolean {
+    return this.#isBlank || !isEmptyText(this.#text.slice(units[0]!.start, units.at(-1)!.end));
   }
 
   #count(ranges: ReadonlyArray<readonly [start: number, end: number]>): Promise<number[]> {
@@ -288,6 +299,7 @@ class Splitter {
     });
     middle = Math.max(1, Math.min(units.length - 1, middle));
     for (const part of [units.slice(0, middle), units.slice(middle)]) {
+      if (!this.#says(part)) continue;
       const [start, partEnd] = [part[0]!.start, part.at(-1)!.end];
       const [count] = await this.#count([[start, partEnd]]);
       if (count! <= this.#options.maxTokens) this.#pieces.push({ start, end: partEnd, tokens: count! });

@@ -198,7 +198,7 @@ export interface Embedder {
   embedMany(texts: readonly string[], options?: EmbedManyOptions): Promise<EmbeddingBatch>;
   /**
    * Embeds a long text piece by piece: cut at paragraphs and sentences, at the same places after an edit, and each piece
-   * cached by itself. Without their overlap the pieces are the text.
+   * cached by itself. Without their overlap the pieces are the text; white space that would be a piece by itself is left out.
    * @throws {EmbedQLError} like `embed`, where one of the pieces fails
    *
    * @example

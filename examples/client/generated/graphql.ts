@@ -487,7 +487,7 @@ export type Mutation = {
   embed?: Maybe<Embedding>;
   /** Embeds a list of texts. A text that fails has null in its place and an entry in `failures`; it does not affect the others. Texts of other fields may share the same provider calls. */
   embedBatch?: Maybe<EmbeddingBatch>;
-  /** Embeds a long text piece by piece. Pieces end at paragraphs or sentences, in a longer sentence at words. Without their overlap they are the whole text. Each piece is cached and counts as a text, so an edited document costs only its changed pieces. */
+  /** Embeds a long text piece by piece. Pieces end at paragraphs or sentences, in a longer sentence at words. Without their overlap they are the whole text; only white space that would be a piece by itself is left out. Each piece is cached and counts as a text, so an edited document costs only its changed pieces. */
   embedChunks?: Maybe<Array<TextChunk>>;
   /** Embeds one text as a search query. Some models embed queries differently from documents; for the others this is the same as `embed`. */
   embedQuery?: Maybe<Embedding>;

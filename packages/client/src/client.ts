@@ -93,7 +93,7 @@ export interface Client {
   ): AsyncGenerator<StreamedResult<Form>, void, undefined>;
   /**
    * A long text piece by piece, in one request: cut at paragraphs and sentences, at the same places after an edit, and each
-   * piece cached by itself. Without their overlap the pieces are the text.
+   * piece cached by itself. Without their overlap the pieces are the text; white space that would be a piece by itself is left out.
    * @throws EmbedError where one of the pieces fails, too; the signal's reason where it aborts
    * @example
    * ```ts

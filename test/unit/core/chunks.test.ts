@@ -57,11 +57,13 @@ const split = (text: string, count: Count, options: Partial<SplitOptions> = {}) 
 
 const sliceOf = (text: string, { start, end }: Piece) => text.slice(start, end);
 
-/** The text out of its pieces, each without what the one before it has. */
+/** The text out of its pieces, each without what the one before it has, with the white space that no piece has. */
 function joined(text: string, pieces: readonly Piece[]): string {
-  return pieces
-    .map(({ start, end }, i) => text.slice(Math.max(start, pieces[i - 1]?.end ?? 0), end))
-    .join('');
+  const between = pieces.map(({ start }, i) => text.slice(pieces[i - 1]?.end ?? 0, start));
+  const behind = text.slice(pieces.at(-1)!.end);
+  for (const gap of [...between, behind]) expect(gap.trim()).toBe('');
+  const own = pieces.map(({ start, end }, i) => text.slice(Math.max(start, pieces[i - 1]?.end ?? 0), end));
+  return own.map((part, i) => between[i]! + part).join('') + behind;
 }
 
 describe.each(Object.entries(tokenizers))('%s', (_name, { special, count }) => {
@@ -84,7 +86,10 @@ describe.each(Object.entries(tokenizers))('%s', (_name, { special, count }) => {
           for (const [i, { start, end, tokens }] of pieces.entries()) {
             expect(tokens).toBeLessThanOrEqual(maxTokens);
             expect(end).toBeGreaterThan(Math.max(start, pieces[i - 1]?.end ?? 0));
-            if (overlapTokens === 0) expect(start).toBe(pieces[i - 1]?.end ?? 0);
+            // Only of a text that is nothing else.
+            if (text.trim() !== '') expect(sliceOf(text, pieces[i]!).trim()).not.toBe('');
+            else expect(start).toBeLessThanOrEqual(pieces[i - 1]?.end ?? 0);
+            if (overlapTokens === 0) expect(start).toBeGreaterThanOrEqual(pieces[i - 1]?.end ?? 0);
             else expect(start).toBeGreaterThanOrEqual(pieces[i - 1]?.start ?? 0);
             // Characters are whole.
             expect(sliceOf(text, pieces[i]!).isWellFormed()).toBe(true);
@@ -181,6 +186,26 @@ describe('where a text is cut', () => {
     expect(pieces.filter((piece) => sliceOf(text, piece).endsWith('\n\n')).length).toBeGreaterThan(
       pieces.length / 2,
     );
+  });
+
+  test('white space is no piece by itself, however small the pieces, nor is it counted as one', async () => {
+    const text = '  cat \n\n\n\u3000\u00a0 dog   ';
+    const slices = async (tokenizer: Count, options: Partial<SplitOptions>) =>
+      (await split(text, tokenizer, options)).map((piece) => sliceOf(text, piece));
+    expect(await slices(count, { maxTokens: 3 })).toEqual([...'catdog']);
+    for (const maxTokens of [1, 2, 3])
+      for (const slice of await slices(countEach, { maxTokens })) expect(slice).toMatch(/\S/);
+    for (const maxTokens of [4, 5, 6, 7, 8])
+      for (const overlapTokens of [0, 1])
+        for (const slice of await slices(count, { maxTokens, overlapTokens })) expect(slice).toMatch(/\S/);
+    expect(await slices(count, { maxTokens: 3, mostPieces: 3 })).toEqual([...'catd']);
+    const far = `a${' '.repeat(5_000)}b`;
+    expect((await split(far, count, { maxTokens: 12, mostPieces: 2 })).length).toBe(2);
+  });
+
+  test('a text of nothing but white space keeps its pieces', async () => {
+    const pieces = await split(' \n'.repeat(20), count, { maxTokens: 12 });
+    expect(pieces.map((piece) => sliceOf(' \n'.repeat(20), piece)).join('')).toBe(' \n'.repeat(20));
   });
 
   test('an overlap is words of the piece before, as many as it has room for', async () => {

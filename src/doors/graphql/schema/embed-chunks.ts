@@ -44,8 +44,8 @@ export function addEmbedChunks(builder: Builder, Embedding: ReturnType<typeof ad
       nullable: { list: true, items: false },
       description:
         'Embeds a long text piece by piece. Pieces end at paragraphs or sentences, in a longer sentence at words. Without ' +
-        'their overlap they are the whole text. Each piece is cached and counts as a text, so an edited document costs ' +
-        'only its changed pieces.',
+        'their overlap they are the whole text; only white space that would be a piece by itself is left out. Each piece ' +
+        'is cached and counts as a text, so an edited document costs only its changed pieces.',
       args: {
         text: t.arg.string({ required: true, description: 'The text to embed. Must not be empty.' }),
         model: t.arg.string({
