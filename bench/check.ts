@@ -1,6 +1,10 @@
 // Counts that cannot be noisy: provider calls, round trips to Redis, bytes stored and sent. Ends with 1 where one is not
 // what it has to be; CI runs it.
 //   npm run bench:check
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { startRedis } from '../test/support/redis-server.ts';
 import { post } from './http-client.ts';
@@ -120,6 +124,18 @@ atMost(
   1_250,
   Math.round((await bytesOf('embeddings')) / dimension),
 );
+
+// Reading modules is what a start consists of.
+const coverage = await mkdtemp(`${tmpdir()}/embedql-start-`);
+spawnSync(process.execPath, [fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url)), 'models'], {
+  env: { ...process.env, NODE_V8_COVERAGE: coverage },
+});
+const [file] = await readdir(coverage);
+const { result: scripts } = JSON.parse(await readFile(`${coverage}/${file}`, 'utf8')) as {
+  result: Array<{ url: string }>;
+};
+await rm(coverage, { recursive: true });
+atMost('files read at the start', 30, scripts.filter(({ url }) => url.startsWith('file:')).length);
 
 table(
   ['', 'has to be', 'is', ''],

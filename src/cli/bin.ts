@@ -6,7 +6,7 @@ if (existsSync('.env')) process.loadEnvFile('.env');
 process.env['NODE_ENV'] ??= 'production';
 // When whoever reads what we print has gone, such lines are lost, and nothing else.
 process.stdout.on('error', () => {});
-const { runCli } = await import('./cli.ts');
+const { runCli } = await import('#cli');
 
 process.exit(
   await runCli({

@@ -155,5 +155,6 @@ function refuseUnknownCommand(program: Command, given: string | undefined): void
 
 /** Commander throws where it would have ended the process: after --help, or for a command it does not know. */
 function isCommanderExit(error: unknown): error is { exitCode: number } {
-  return error instanceof Error && 'exitCode' in error && error.constructor.name === 'CommanderError';
+  if (!(error instanceof Error && 'exitCode' in error && 'code' in error)) return false;
+  return typeof error.code === 'string' && error.code.startsWith('commander.');
 }
