@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { bytesGone } from './store-errors.ts';
 import type { Blobs } from './vault.ts';
 
 /** Bytes that are read at a time. */
@@ -33,12 +34,14 @@ export class DiskBlobs implements Blobs {
 
   async *read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, void> {
     if (to <= from) return;
-    const file = await open(this.#path(name), 'r');
+    const file = await open(this.#path(name), 'r').catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? bytesGone() : error;
+    });
     try {
       for (let at = from; at < to; ) {
         const bytes = Buffer.allocUnsafe(Math.min(pieceBytes, to - at));
         const { bytesRead } = await file.read(bytes, 0, bytes.length, at);
-        if (bytesRead === 0) throw new Error('a file of jobs is shorter than it was');
+        if (bytesRead === 0) throw bytesGone();
         at += bytesRead;
         yield bytes.subarray(0, bytesRead);
       }

@@ -5,6 +5,7 @@ import { BlobWriter } from './intake.ts';
 import { type Asker, type FileRecord, sees } from './job.ts';
 import { contentOf } from './job-run.ts';
 import { jsonLines, readLine } from './lines.ts';
+import type { StoreErrors } from './store-errors.ts';
 import type { Vault } from './vault.ts';
 
 export interface FilesOptions {
@@ -13,6 +14,7 @@ export interface FilesOptions {
   /** Milliseconds that a file is kept. */
   keepMs: number;
   clock: Clock;
+  errors: StoreErrors;
 }
 
 /** A file is larger than it may be. */
@@ -42,15 +44,16 @@ export class Files {
 
   /**
    * Keeps a file, as it comes.
-   * @param content is read to its end, or up to where there is too much. @throws FileTooLargeError
+   * @param content is read to its end, or up to where there is too much. @throws FileTooLargeError, EmbedQLError OVERLOADED
    */
   async add(
     { name, purpose, key }: { name: string; purpose: () => Promise<string>; key: string },
     content: AsyncIterable<Buffer>,
   ): Promise<FileRecord> {
     const { records, texts, home } = this.#vault;
-    const { maxFileBytes, clock, keepMs } = this.#options;
-    if ((await records.list('files', key, mostFiles)).length >= mostFiles)
+    const { maxFileBytes, clock, keepMs, errors } = this.#options;
+    const kept = await errors.tell(() => records.list('files', key, mostFiles));
+    if (kept.length >= mostFiles)
       throw new EmbedQLError('OVERLOADED', `The key has ${mostFiles} files already; delete some of them.`, {
         retryable: false,
       });
@@ -59,9 +62,9 @@ export class Files {
     try {
       for await (const bytes of content) {
         if (writer.bytes + bytes.length > maxFileBytes) throw new FileTooLargeError(maxFileBytes);
-        await writer.add(bytes);
+        await errors.tell(() => writer.add(bytes));
       }
-      await writer.end();
+      await errors.tell(() => writer.end());
       const createdAt = clock.date();
       const record: FileRecord = {
         id,
@@ -73,7 +76,7 @@ export class Files {
         endsAt: createdAt + keepMs,
         ...(home === undefined ? {} : { home }),
       };
-      await records.add('files', record);
+      await errors.tell(() => records.add('files', record));
       return record;
     } catch (error) {
       await texts.remove(contentOf(id)).catch(() => {});
@@ -83,14 +86,15 @@ export class Files {
 
   /** A file that belongs to whoever asks; undefined where there is none of that id. */
   async get(id: string, asker: Asker): Promise<FileRecord | undefined> {
-    const file = await this.#vault.records.get('files', id);
+    const file = await this.#options.errors.tell(() => this.#vault.records.get('files', id));
     if (!file || (file.endsAt ?? 0) <= this.#options.clock.date()) return undefined;
     return sees(asker, file) ? file : undefined;
   }
 
   async list(most: number, { key, seesAll }: Asker): Promise<FileRecord[]> {
-    const files = await this.#vault.records.list('files', seesAll ? undefined : key, most);
-    return files.filter(({ endsAt = 0 }) => endsAt > this.#options.clock.date());
+    const { clock, errors } = this.#options;
+    const files = await errors.tell(() => this.#vault.records.list('files', seesAll ? undefined : key, most));
+    return files.filter(({ endsAt = 0 }) => endsAt > clock.date());
   }
 
   /** @throws EmbedQLError where it is on another replica */
@@ -101,12 +105,14 @@ export class Files {
         'The file is on another replica of this server; send it again, or set jobSecret so that all replicas can read it.',
         { hint: 'jobSecret', retryable: true, retryAfterMs: 1_000 },
       );
-    return this.#vault.texts.read(contentOf(id), 0, bytes);
+    return this.#options.errors.tellStream(this.#vault.texts.read(contentOf(id), 0, bytes));
   }
 
   async remove({ id }: FileRecord): Promise<void> {
-    await this.#vault.records.remove('files', id);
-    await this.#vault.texts.remove(contentOf(id));
+    await this.#options.errors.tell(async () => {
+      await this.#vault.records.remove('files', id);
+      await this.#vault.texts.remove(contentOf(id));
+    });
   }
 
   /**

@@ -25,6 +25,7 @@ import { layoutOf, resultsOf, textsOf } from './job-run.ts';
 import { filesPath, outputFileId } from './names.ts';
 import { patienceForClients } from './patience.ts';
 import { createRunner } from './runner.ts';
+import { StoreErrors } from './store-errors.ts';
 import type { Crew, Vault } from './vault.ts';
 
 /** What a job is made from. */
@@ -111,6 +112,7 @@ const followMs = 200;
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #clock: Clock;
+  readonly #errors: StoreErrors;
   #opening: Promise<Opened> | undefined;
   #sweeping: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
@@ -118,6 +120,7 @@ export class Jobs {
   constructor(options: JobsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#errors = new StoreErrors(options.log);
   }
 
   /** Texts of one job. */
@@ -144,7 +147,7 @@ export class Jobs {
    * @throws EmbedQLError where it is refused: BAD_USER_INPUT, MODEL_NOT_FOUND, COST_LIMIT_EXCEEDED, RATE_LIMITED and others
    */
   create(request: JobRequest, asker: Asker): Promise<JobView> {
-    return this.#told(() => this.#create(request, asker));
+    return this.#errors.tell(() => this.#create(request, asker));
   }
 
   async #create(request: JobRequest, asker: Asker): Promise<JobView> {
@@ -254,7 +257,7 @@ export class Jobs {
   /** A job that belongs to whoever asks; undefined where there is none of that id. */
   async get(id: string, asker: Asker): Promise<JobView | undefined> {
     const { vault } = await this.#open();
-    const job = await this.#told(() => vault.records.get('jobs', id));
+    const job = await this.#errors.tell(() => vault.records.get('jobs', id));
     return job && sees(asker, job) ? this.#view(job) : undefined;
   }
 
@@ -262,7 +265,7 @@ export class Jobs {
   async list(most: number, { key, seesAll }: Asker): Promise<JobView[]> {
     if (this.#options.unavailable !== undefined) return [];
     const { vault } = await this.#open();
-    const jobs = await this.#told(() => vault.records.list('jobs', seesAll ? undefined : key, most));
+    const jobs = await this.#errors.tell(() => vault.records.list('jobs', seesAll ? undefined : key, most));
     return jobs.map((job) => this.#view(job));
   }
 
@@ -275,9 +278,9 @@ export class Jobs {
     const { vault, crew } = await this.#open();
     const job = await this.get(id, asker);
     if (!job || job.finishedAt !== undefined) return job;
-    await this.#told(() => vault.records.cancel(id));
+    await this.#errors.tell(() => vault.records.cancel(id));
     // Whoever runs it sees that soon. One that nobody runs is ended here.
-    if (job.status === 'QUEUED') await this.#endQueued(id, vault, crew);
+    if (job.status === 'QUEUED') await this.#errors.tell(() => this.#endQueued(id, vault, crew));
     return this.get(id, asker);
   }
 
@@ -333,13 +336,15 @@ export class Jobs {
     const { vault } = await this.#open();
     const job = await this.get(id, asker);
     if (!job || job.status === 'EXPIRED') return undefined;
-    return { job, bytes: job.resultBytes, read: (from, to) => vault.results.read(resultsOf(id), from, to) };
+    const read = (from: number, to: number) =>
+      this.#errors.tellStream(vault.results.read(resultsOf(id), from, to));
+    return { job, bytes: job.resultBytes, read };
   }
 
   /** What OpenAI's door has kept with a job. */
   async *layout(job: Pick<JobRecord, 'id' | 'door'>): AsyncGenerator<Buffer, void, void> {
     const { vault } = await this.#open();
-    if (job.door) yield* vault.texts.read(layoutOf(job.id), 0, job.door.layoutBytes);
+    if (job.door) yield* this.#errors.tellStream(vault.texts.read(layoutOf(job.id), 0, job.door.layoutBytes));
   }
 
   async close(): Promise<void> {
@@ -347,57 +352,54 @@ export class Jobs {
     clearInterval(this.#sweeping);
     const opened = await this.#opening?.catch(() => undefined);
     if (!opened) return;
-    // Whatever a store that does not answer keeps waiting is gone on with after the next start.
-    const late = new Promise<void>((resolve) => void this.#clock.after(closeMs, resolve).unref?.());
-    await Promise.race([opened.crew.close().catch(() => {}), late]);
-    await opened.vault.close();
+    await this.#let(opened);
   }
 
-  /** A store that is away is no fault of the server's, and passes. @throws EmbedQLError */
-  async #told<Result>(work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof EmbedQLError) throw error;
-      this.#options.log.error({ err: error }, 'Jobs cannot be read or written; check the disk, or Redis');
-      throw awayFor(error);
-    }
+  /** Lets go of everything. Whatever a store that does not answer keeps waiting is gone on with after the next start. */
+  async #let({ vault, crew }: Pick<Opened, 'vault' | 'crew'>): Promise<void> {
+    const late = new Promise<void>((resolve) => void this.#clock.after(closeMs, resolve).unref?.());
+    await Promise.race([crew.close().catch(() => {}), late]);
+    await vault.close();
   }
 
   #open(): Promise<Opened> {
     const { unavailable } = this.#options;
     if (unavailable !== undefined) return Promise.reject(badUserInput(unavailable));
-    this.#opening ??= this.#openNow().catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
+    this.#opening ??= this.#errors
+      .tell(() => this.#openNow())
+      .catch((error: unknown) => {
+        this.#opening = undefined;
+        throw error;
+      });
     return this.#opening;
   }
 
   async #openNow(): Promise<Opened> {
-    const { open, log, maxFileBytes, keepMs } = this.#options;
-    let opened: { vault: Vault; crew: Crew } | undefined;
-    try {
-      opened = await open();
-    } catch (error) {
-      if (error instanceof EmbedQLError) throw error;
-      log.error({ err: error }, 'Jobs cannot be kept; check EMBEDQL_CACHE_DIR, or Redis');
-      throw awayFor(error);
-    }
+    const opened = await this.#options.open();
     if (!opened)
       throw new EmbedQLError(
         'OVERLOADED',
         'Another process has the jobs of this folder; ask that one, or try again once it has ended.',
         { retryAfterMs: 1_000 },
       );
-    const { vault, crew } = opened;
     if (this.#isClosed) {
-      await vault.close();
+      await opened.vault.close();
       throw new EmbedQLError('OVERLOADED', 'This server has shut down; use another one.', {
         retryAfterMs: 1_000,
       });
     }
-    const files = new Files(vault, { maxFileBytes, keepMs, clock: this.#clock });
+    try {
+      return await this.#start(opened);
+    } catch (error) {
+      // Whoever opens it again must not find it held by this attempt.
+      await this.#let(opened).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #start({ vault, crew }: Pick<Opened, 'vault' | 'crew'>): Promise<Opened> {
+    const { log, maxFileBytes, keepMs } = this.#options;
+    const files = new Files(vault, { maxFileBytes, keepMs, clock: this.#clock, errors: this.#errors });
     // What they can cost stays set aside while they wait.
     for (const job of await vault.records.list('jobs', undefined, Number.MAX_SAFE_INTEGER))
       if (!isOver(job)) this.#options.budgets.adoptPurse(job.key, job.id, job.money).leave();
@@ -490,13 +492,6 @@ function noAveragesWithinDay(): EmbedQLError {
   return badUserInput(
     'The average of a long text (longText: AVERAGE, long_text) is not available within a day (deadline: DAY, /v1/batches) with this model; pass deadline: NOW to createEmbeddingJob, or send the pieces from embedChunks as texts.',
   );
-}
-
-function awayFor(cause: unknown): EmbedQLError {
-  return new EmbedQLError('OVERLOADED', 'This server cannot keep jobs at the moment; try again later.', {
-    retryAfterMs: 1_000,
-    cause,
-  });
 }
 
 function tooManyJobs(allowed: number): EmbedQLError {

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { type JobsConnection, recordKey } from './redis-records.ts';
+import { bytesGone, bytesUnreadable } from './store-errors.ts';
 import type { Blobs, JobHolder } from './vault.ts';
 
 /** Bytes of one part in Redis: a command carries it whole. */
@@ -74,7 +75,7 @@ export class RedisBlobs implements Blobs {
       at += piece.length;
       yield piece;
     }
-    if (at < to) throw new Error('a blob of jobs is not whole in Redis');
+    if (at < to) throw bytesGone();
   }
 
   async remove(name: string): Promise<void> {
@@ -92,7 +93,7 @@ export class RedisBlobs implements Blobs {
 
   #decrypt(name: string, at: number, stored: Buffer): Buffer {
     if (!this.#key) return stored;
-    if (stored[0] !== version || stored.length < headBytes) throw unreadable();
+    if (stored[0] !== version || stored.length < headBytes) throw bytesUnreadable();
     const nonce = stored.subarray(1, 1 + nonceBytes);
     const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce)
       .setAAD(Buffer.from(`${name} ${at}`))
@@ -100,13 +101,9 @@ export class RedisBlobs implements Blobs {
     try {
       return Buffer.concat([decipher.update(stored.subarray(headBytes)), decipher.final()]);
     } catch {
-      throw unreadable();
+      throw bytesUnreadable();
     }
   }
-}
-
-function unreadable(): Error {
-  return new Error('texts in Redis were encrypted with another EMBEDQL_JOB_SECRET, or are damaged');
 }
 
 function partsKey(name: string): string {

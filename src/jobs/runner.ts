@@ -11,6 +11,7 @@ import { computeJob } from './compute.ts';
 import { type DayOptions, DayPurchases } from './day.ts';
 import { isOver } from './job.ts';
 import { JobRun, SupersededError } from './job-run.ts';
+import { LostError } from './store-errors.ts';
 import type { RunJob, Vault } from './vault.ts';
 
 export interface RunnerOptions {
@@ -55,14 +56,12 @@ export function createRunner(options: RunnerOptions): RunJob {
       // It goes on later, or elsewhere.
     } catch (error) {
       if (error instanceof SupersededError) return;
-      if (run.signal.aborted) {
+      // Without its texts nothing more becomes of it, whether or not it was cancelled.
+      if (run.signal.aborted && !(error instanceof LostError)) {
         if (!(await run.wasCancelled())) throw error;
-        return await cancel();
+        return await cancel().catch(fail);
       }
-      const failure = toEmbedQLError(error);
-      // A fault of ours, or of the store's: it may pass.
-      if (failure.code === 'INTERNAL_SERVER_ERROR' || failure.retryable) throw error;
-      await end('FAILED', { failure: { code: failure.code, message: describeError(failure, nameOption) } });
+      await fail(error);
     } finally {
       run.end();
       purse.leave();
@@ -87,6 +86,13 @@ export function createRunner(options: RunnerOptions): RunJob {
       } finally {
         await purchases.close();
       }
+    }
+
+    /** @throws what may pass: a fault of ours, or of the store's */
+    async function fail(error: unknown): Promise<void> {
+      const failure = toEmbedQLError(error);
+      if (failure.code === 'INTERNAL_SERVER_ERROR' || failure.retryable) throw error;
+      await end('FAILED', { failure: { code: failure.code, message: describeError(failure, nameOption) } });
     }
 
     /** What is at the provider is paid, so that it is taken all the same. */

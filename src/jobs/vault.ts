@@ -47,7 +47,7 @@ export interface Blobs {
    * @param holder writes only while no later epoch has the job. @returns false where one has: nothing was written
    */
   write(name: string, at: number, bytes: Buffer, holder?: JobHolder): Promise<boolean>;
-  /** Bytes from `from` up to `to`, in pieces. @throws (rejects) where there are fewer */
+  /** Bytes from `from` up to `to`, in pieces. @throws (rejects) LostError where there are fewer, or they cannot be read any more */
   read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, void>;
   /** One that is not there is gone, too. */
   remove(name: string): Promise<void>;

@@ -8,6 +8,7 @@ import { openDiskVault } from '../../src/jobs/disk-vault.ts';
 import type { JobRecord } from '../../src/jobs/job.ts';
 import { RedisBlobs } from '../../src/jobs/redis-blobs.ts';
 import { RedisRecords } from '../../src/jobs/redis-records.ts';
+import { LostError } from '../../src/jobs/store-errors.ts';
 import type { Blobs, Vault } from '../../src/jobs/vault.ts';
 import { hasRedisServer, type RedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -178,10 +179,10 @@ describe.each(subjects.filter(({ isThere }) => isThere))('$name', ({ open }) => 
       expect(await whole(blobs, name, 1_100_000, 1_100_010)).toBe(
         large.toString('utf8', 1_099_984, 1_099_994),
       );
-      await expect(whole(blobs, name, 0, 4_000_000)).rejects.toThrow();
+      await expect(whole(blobs, name, 0, 4_000_000)).rejects.toThrow(LostError);
       await blobs.remove(name);
       await blobs.remove(name);
-      await expect(whole(blobs, name, 0, 1)).rejects.toThrow();
+      await expect(whole(blobs, name, 0, 1)).rejects.toThrow(LostError);
       await vault.close();
     },
   );
@@ -230,7 +231,7 @@ test.skipIf(!hasRedisServer)(
     const blobs = new RedisBlobs(connection, 'right', day);
     await blobs.write('a', 0, Buffer.from('one'));
     await blobs.write('b', 0, Buffer.from('two'));
-    await expect(whole(new RedisBlobs(connection, 'wrong', day), 'a', 0, 3)).rejects.toThrow(/JOB_SECRET/);
+    await expect(whole(new RedisBlobs(connection, 'wrong', day), 'a', 0, 3)).rejects.toThrow(/jobSecret/);
     const stored = (await redis.client.hgetBuffer('{embedql}:jobs:blob:a', '0'))!;
     expect(stored.includes('one')).toBe(false);
     await redis.client.hset('{embedql}:jobs:blob:b', '0', stored);

@@ -267,6 +267,7 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
     await withServers([env({ REDIS_URL: own.url })], async (server) => {
       const { id } = await createJob(server, { texts: ['a text'] });
       await jobOver(server, id);
+      const { body: file } = await sendFile(server, '"a"');
       await own.stop();
       for (const query of [
         `{ embeddingJob(id: "${id}") { id } }`,
@@ -277,7 +278,70 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
         const { errors } = await ask(server, query);
         expect(errors?.[0]?.extensions).toMatchObject({ code: 'OVERLOADED', retryable: true });
       }
+      const form = new FormData();
+      form.append('file', new Blob(['"a"']), 'texts.jsonl');
+      const batch = { input_file_id: file.id, endpoint: '/v1/embeddings', completion_window: '24h' };
+      const post = (body: BodyInit): RequestInit => ({ method: 'POST', body });
+      for (const [at, init] of [
+        ['files', post(form)],
+        ['files', {}],
+        [`files/${file.id}`, {}],
+        [`files/${file.id}/content`, {}],
+        [`files/${file.id}`, { method: 'DELETE' }],
+        [`files/file-${id.slice(4)}-results/content`, {}],
+        ['batches', post(JSON.stringify(batch))],
+        ['batches', {}],
+        [`batches/batch_${id.slice(4)}`, {}],
+        [`batches/batch_${id.slice(4)}/cancel`, post('')],
+      ] as const) {
+        const response = await fetch(`${server.url}/v1/${at}`, init);
+        expect([at, init.method, response.status]).toEqual([at, init.method, 503]);
+        expect(response.headers.get('retry-after')).toBe('1');
+        expect(await response.json()).toMatchObject({ error: { code: 'overloaded' } });
+      }
     });
+  });
+
+  test('a job whose texts are gone, or whose secret has changed, fails and says what to do', async () => {
+    const reasons: Array<string | null> = [];
+    for (const deadline of ['NOW', 'DAY'])
+      for (const secret of ['a long random text', 'another secret']) {
+        let id = '';
+        let batch = '';
+        provider.delayMs = 200;
+        await withServers([env()], async (server) => {
+          ({ id } = await createJob(server, { texts: textsFrom(0, 3_000), deadline }));
+          await jobOver(server, id, undefined, ({ status }) => status === 'RUNNING');
+          const line = JSON.stringify({
+            custom_id: 'a',
+            method: 'POST',
+            url: '/v1/embeddings',
+            body: { model: 'text-embedding-3-small', input: ['a', 'b'] },
+          });
+          const { body } = await sendFile(server, line);
+          const request = { input_file_id: body.id, endpoint: '/v1/embeddings', completion_window: '24h' };
+          const response = await fetch(`${server.url}/v1/batches`, {
+            method: 'POST',
+            body: JSON.stringify(request),
+          });
+          batch = ((await response.json()) as { id: string }).id;
+        });
+        if (secret === 'a long random text')
+          await redis.client.del(...(await redis.client.keys('{embedql}:jobs:blob:*.texts')));
+        provider.delayMs = 0;
+        await withServers([env({ EMBEDQL_JOB_SECRET: secret })], async (server) => {
+          const job = await jobOver(server, id);
+          expect(job.status).toBe('FAILED');
+          reasons.push(job.failure);
+          await jobOver(server, batch.replace('batch_', 'job_'));
+          const list = await fetch(`${server.url}/v1/batches`);
+          expect(await list.json()).toMatchObject({ data: [{ id: batch }] });
+        });
+        await redis.client.flushall();
+      }
+    const [gone, unreadable] = [/gone.* Send it again/, /restore the former EMBEDQL_JOB_SECRET/];
+    for (const [i, reason] of [gone, unreadable, gone, unreadable].entries())
+      expect(reasons[i]).toMatch(reason);
   });
 
   test('in a cluster, of which one node is named', { timeout: 90_000 }, async () => {

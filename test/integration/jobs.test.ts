@@ -301,6 +301,24 @@ describe('a job', () => {
     expect(sent.length).toBe(new Set(sent).size);
   });
 
+  test.each(['NOW', 'DAY'])('%s: whose texts were deleted under it fails, and says so', async (deadline) => {
+    const ids: string[] = [];
+    provider.delayMs = 300;
+    await withServer({}, async (server) => {
+      for (let i = 0; i < 2; i++)
+        ids.push((await createJob(server, { texts: textsFrom(i * 2_000, i * 2_000 + 2_000), deadline })).id);
+      for (const id of ids) await jobOver(server, id, undefined, ({ status }) => status === 'RUNNING');
+    });
+    for (const id of ids) await rm(path.join(folder, 'jobs', 'blobs', `${id}.texts`));
+    await withServer({}, async (server) => {
+      for (const id of ids)
+        expect(await jobOver(server, id)).toMatchObject({
+          status: 'FAILED',
+          failure: expect.stringContaining('Send it again'),
+        });
+    });
+  });
+
   test('texts are deleted when it ends, and are in no record', () =>
     withServer({}, async (server) => {
       provider.delayMs = 300;

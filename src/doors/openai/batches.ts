@@ -6,6 +6,7 @@ import { HttpError, sendError, sendJson } from '../../http/respond.ts';
 import type { Caller, Handler } from '../../http/route.ts';
 import type { JobView } from '../../jobs/jobs.ts';
 import { outputFileId } from '../../jobs/names.ts';
+import { LostError } from '../../jobs/store-errors.ts';
 import type { Services } from '../services.ts';
 import { modelNamed } from './availability.ts';
 import { readBatchInput } from './batch-input.ts';
@@ -148,7 +149,7 @@ export function createBatchesHandler(services: Services, maxBodyBytes: number, l
     };
   }
 
-  /** Exact where each request has one text, and where the batch is over; else in proportion. */
+  /** Exact where each request has one text, and where the batch is over and whole; else in proportion. */
   async function countsOf(job: JobView, caller: Caller): Promise<{ completed: number; failed: number }> {
     const { door, total, done, failed } = job;
     const requests = door!.requests;
@@ -157,8 +158,14 @@ export function createBatchesHandler(services: Services, maxBodyBytes: number, l
     if (known) return known;
     const part = (texts: number) => Math.floor((texts * requests) / total);
     const results = job.finishedAt === undefined ? undefined : await jobs.results(job.id, askerOf(caller));
-    if (!results) return { completed: part(done - failed), failed: part(failed) };
-    const counts = await countRequests({ layout: jobs.layout(job), results: results.read(0, results.bytes) });
+    const inProportion = { completed: part(done - failed), failed: part(failed) };
+    if (!results) return inProportion;
+    const parts = { layout: jobs.layout(job), results: results.read(0, results.bytes) };
+    const counts = await countRequests(parts).catch((error: unknown) => {
+      // A batch that lost what was kept of it must not hide the others of a list.
+      if (error instanceof LostError) return inProportion;
+      throw error;
+    });
     if (counted.size > 1_000) counted.clear();
     counted.set(job.id, counts);
     return counts;

@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Purse } from '../../../src/admission/purse.ts';
 import type { Batches } from '../../../src/core/batches.ts';
 import { systemClock } from '../../../src/core/clock.ts';
@@ -13,7 +13,9 @@ import { DayPurchases } from '../../../src/jobs/day.ts';
 import { openDiskVault } from '../../../src/jobs/disk-vault.ts';
 import type { JobRecord } from '../../../src/jobs/job.ts';
 import { JobRun, textsOf } from '../../../src/jobs/job-run.ts';
+import { Jobs, type JobsOptions } from '../../../src/jobs/jobs.ts';
 import { jsonLines } from '../../../src/jobs/lines.ts';
+import { LocalCrew } from '../../../src/jobs/local-crew.ts';
 import { createRunner } from '../../../src/jobs/runner.ts';
 import type { Vault } from '../../../src/jobs/vault.ts';
 
@@ -98,6 +100,21 @@ async function takeUp(): Promise<JobRun> {
   return new JobRun(job, ending.signal, { vault, clock, log: silentLog, nameOption: (hint) => hint });
 }
 
+function runnerOf(kept: Vault) {
+  return createRunner({
+    vault: kept,
+    catalogue: { all: () => [{ ...model, batches }], get: () => ({ ...model, batches }) } as never,
+    embedder,
+    budgets: { adoptPurse: purse },
+    clock,
+    log: silentLog,
+    nameOption: (hint) => hint,
+    queueLimit: 100,
+    keepMs: 1_000,
+    spoolFolder: folder,
+  });
+}
+
 test('a cancelled job whose server is killed while it books what was paid books no text twice', async () => {
   const batch = {
     number: 0,
@@ -131,21 +148,67 @@ test('what a job has claimed and not handed in is free once it is cancelled', as
   await putJob();
   await vault.records.claim(['a', 'b'], id);
   await vault.records.cancel(id);
-  const run = createRunner({
-    vault,
-    catalogue: { all: () => [{ ...model, batches }], get: () => ({ ...model, batches }) } as never,
-    embedder,
-    budgets: { adoptPurse: purse },
-    clock,
-    log: silentLog,
-    nameOption: (hint) => hint,
-    queueLimit: 100,
-    keepMs: 1_000,
-    spoolFolder: folder,
-  });
+  const run = runnerOf(vault);
   await run(id, ending.signal);
   expect(await vault.records.get('jobs', id)).toMatchObject({ status: 'CANCELLED' });
   expect(await vault.records.claim(['a', 'b'], 'job_other')).toEqual([true, true]);
+});
+
+test('a cancelled job whose texts are gone fails; while they cannot be read it goes on later', async () => {
+  const batch = {
+    number: 0,
+    state: 'submitted',
+    id: 'b',
+    since: 0,
+    texts: 1_100,
+    from: 0,
+    to: 1_099,
+  } as const;
+  await putJob({ batches: [batch] });
+  await vault.records.cancel(id);
+  const read = vi.spyOn(vault.texts, 'read').mockImplementation(async function* () {
+    yield lines.subarray(0, 100);
+    throw new Error('EIO');
+  });
+  await expect(runnerOf(vault)(id, ending.signal)).rejects.toThrow('EIO');
+  expect(await vault.records.get('jobs', id)).toMatchObject({ status: 'RUNNING' });
+  read.mockRestore();
+  await vault.texts.remove(textsOf(id));
+  await runnerOf(vault)(id, ending.signal);
+  expect(await vault.records.get('jobs', id)).toMatchObject({
+    status: 'FAILED',
+    failure: { code: 'BAD_USER_INPUT' },
+  });
+});
+
+test('what jobs are kept in is closed where it cannot be started, so that the next attempt finds it free', async () => {
+  await vault.close();
+  let attempts = 0;
+  const jobs = new Jobs({
+    async open() {
+      const opened = await openDiskVault(folder, silentLog);
+      if (!opened) return undefined;
+      attempts += 1;
+      const crew = new LocalCrew(opened.records, silentLog);
+      if (attempts === 1) opened.records.list = () => Promise.reject(new Error('EIO'));
+      if (attempts === 2) crew.start = () => Promise.reject(new Error('EIO'));
+      return { vault: opened, crew };
+    },
+    unavailable: undefined,
+    log: silentLog,
+    maxFileBytes: 1_000,
+    keepMs: 1_000,
+    clock,
+  } as unknown as JobsOptions);
+  const asker = { key: 'web', seesAll: true };
+  for (let i = 0; i < 2; i++)
+    await expect(jobs.list(10, asker)).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      message: expect.stringContaining('cannot keep jobs'),
+    });
+  expect(await jobs.list(10, asker)).toEqual([]);
+  await jobs.close();
+  vault = (await openDiskVault(folder, silentLog))!;
 });
 
 test('a spool that cannot be read ends the attempt, and nothing else', async () => {
