@@ -4,9 +4,11 @@
 // memory.
 // Many: operations a second with one cached embed, and with 100 aliases, under autocannon, against bare Yoga answering
 // `{ __typename }`.
+// Doors: the processor's time that a hit takes through GraphQL, against the same hit through /v1.
 import autocannon from 'autocannon';
 import { post } from './http-client.ts';
-import { startBareYoga, startBenchProvider, startScript, startServer } from './processes.ts';
+import { load } from './load.ts';
+import { metric, startBareYoga, startBenchProvider, startScript, startServer } from './processes.ts';
 import { machine, median, milliseconds, print, table } from './report.ts';
 
 const rounds = 200;
@@ -23,6 +25,7 @@ const bareYoga = await startBareYoga();
 print(machine());
 await big();
 await many();
+await doors();
 process.exit(0);
 
 async function big(): Promise<void> {
@@ -108,6 +111,39 @@ async function many(): Promise<void> {
       middle[i]!.toFixed(0),
       (middle[i]! / middle[0]!).toFixed(2),
       (1e6 / middle[i]! / count).toFixed(1),
+    ]),
+  );
+}
+
+async function doors(): Promise<void> {
+  const graphql = (selection: string) =>
+    JSON.stringify({
+      query: `mutation($t: String!) { embed(text: $t) { ${selection} } }`,
+      variables: { t: texts[0] },
+    });
+  const openai = (encoding_format: string) => JSON.stringify({ input: texts[0], encoding_format });
+  const rows = [
+    { name: '/v1, base64', path: '/v1/embeddings', body: openai('base64') },
+    { name: 'GraphQL, base64', path: '/graphql', body: graphql('embeddingBase64') },
+    { name: 'GraphQL, cached and cost', path: '/graphql', body: graphql('cached cost') },
+    { name: '/v1, numbers', path: '/v1/embeddings', body: openai('float') },
+    { name: 'GraphQL, numbers', path: '/graphql', body: graphql('embedding') },
+  ];
+  const costs: number[][] = rows.map(() => []);
+  for (let round = 0; round < 5; round++)
+    for (const [i, { path, body }] of rows.entries()) {
+      const before = await metric(server, 'process_cpu_seconds_total');
+      const { answered } = await load(server + path, 10, seconds / 2, () => body);
+      costs[i]!.push(((await metric(server, 'process_cpu_seconds_total')) - before) / answered);
+    }
+  const middle = costs.map((each) => each.sort((a, b) => a - b)[2]!);
+  print(`\nprocessor of the server a hit, 10 connections, median of 5 rounds of ${seconds / 2} s`);
+  table(
+    ['', 'µs', 'of the same through /v1'],
+    rows.map(({ name }, i) => [
+      name,
+      (1e6 * middle[i]!).toFixed(0),
+      (middle[i]! / middle[name.endsWith('numbers') ? 3 : 0]!).toFixed(2),
     ]),
   );
 }

@@ -47,6 +47,7 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
   legalComments: 'none',
+  mainFields: ['module', 'main'],
   plugins: [ownAddress],
   // Packages in CommonJS require what Node has built in.
   banner: {
