@@ -47,6 +47,7 @@ import { createGraphiQLPage } from './doors/pages/graphiql.ts';
 import { createReadiness, health } from './doors/pages/health.ts';
 import { createMetricsPage } from './doors/pages/metrics.ts';
 import type { Services } from './doors/services.ts';
+import { hasTooMuchInside } from './http/body.ts';
 import { createDispatch, type RequestListener } from './http/dispatch.ts';
 import type { Route } from './http/route.ts';
 import { createHttpServer } from './http/server.ts';
@@ -397,6 +398,7 @@ function createJobs(
       decodeTokenLists(lists, { limit: maxBodyBytes, placeOf: (i) => `input[${i}] of line ${line}` }),
     maxTexts: config.maxJobTexts,
     maxFileBytes: config.maxFileMb * 1_000_000,
+    lines: { maxBytes: maxBodyBytes, hasTooMuchInside: (json) => hasTooMuchInside(json, maxBodyBytes) },
     queueLimit: config.queueLimit,
     keepMs,
     spoolFolder: cacheDir === undefined ? tmpdir() : path.join(cacheDir, 'jobs', 'spool'),

@@ -4,13 +4,15 @@ import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import { BlobWriter } from './intake.ts';
 import { type Asker, type FileRecord, sees } from './job.ts';
 import { contentOf } from './job-run.ts';
-import { jsonLines, readLine } from './lines.ts';
+import { jsonLines, type LineLimits, readLine } from './lines.ts';
 import type { StoreErrors } from './store-errors.ts';
 import type { Vault } from './vault.ts';
 
 export interface FilesOptions {
   /** Bytes of one file. */
   maxFileBytes: number;
+  /** What one line may be. */
+  lines: LineLimits;
   /** Milliseconds that a file is kept. */
   keepMs: number;
   clock: Clock;
@@ -125,7 +127,7 @@ export class Files {
     decode: DecodeTokens,
     model: string | undefined,
   ): AsyncGenerator<string, void, void> {
-    for await (const line of jsonLines(this.content(file))) {
+    for await (const line of jsonLines(this.content(file), this.#options.lines)) {
       const { inputs, model: named = model } = readLine(line);
       if (named !== model && model !== undefined)
         throw badUserInput(`Line ${line.number} names another model than the first; a job has one model.`);
@@ -136,7 +138,7 @@ export class Files {
 
   /** The model that the first line of a file names; undefined where it names none. */
   async modelOf(file: FileRecord): Promise<string | undefined> {
-    for await (const line of jsonLines(this.content(file))) return readLine(line).model;
+    for await (const line of jsonLines(this.content(file), this.#options.lines)) return readLine(line).model;
     throw badUserInput('The file has no lines; send one with a text on each line.');
   }
 

@@ -1,4 +1,5 @@
 import { EmbedQLError } from '../core/errors.ts';
+import { Turns } from '../core/turns.ts';
 import type { Blobs } from './vault.ts';
 
 /** Bytes that are gathered before they are written. */
@@ -47,8 +48,9 @@ export interface TakenIn {
   readonly bytes: number;
 }
 
-/** Texts that are handed on together. */
+/** Texts that are handed on together, and characters of them; one text may have more. */
 const together = 500;
+const charactersTogether = 1_048_576;
 
 /**
  * Writes the texts of a job, one a line.
@@ -64,17 +66,24 @@ export async function takeIn(
   let total = 0;
   let more = 0;
   let some: string[] = [];
+  let characters = 0;
+  const turns = new Turns();
   const flush = async () => {
     await writer.add(Buffer.from(some.map((text) => `${JSON.stringify(text)}\n`).join('')));
     if (look) more += await look(some, maxTexts - total - more);
     some = [];
+    characters = 0;
+    // A line of a file may have brought thousands of them at once.
+    const others = turns.next();
+    if (others) await others;
   };
   for await (const text of source) {
     total += 1;
     if (total + more > maxTexts) throw tooManyJobTexts(maxTexts);
     // UTF-8 has no halves of characters.
     some.push(text.toWellFormed());
-    if (some.length === together) await flush();
+    characters += text.length;
+    if (some.length === together || characters >= charactersTogether) await flush();
   }
   if (some.length > 0) await flush();
   await writer.end();

@@ -22,6 +22,7 @@ import {
   sees,
 } from './job.ts';
 import { layoutOf, resultsOf, textsOf } from './job-run.ts';
+import type { LineLimits } from './lines.ts';
 import { filesPath, outputFileId } from './names.ts';
 import { patienceForClients } from './patience.ts';
 import { createRunner } from './runner.ts';
@@ -69,6 +70,8 @@ export interface JobsOptions {
   maxTexts: number;
   /** Bytes of one file. */
   maxFileBytes: number;
+  /** What one line of a file may be. */
+  lines: LineLimits;
   /** Texts that may wait for a model. */
   queueLimit: number;
   /** Milliseconds that results and files are kept. */
@@ -398,8 +401,9 @@ export class Jobs {
   }
 
   async #start({ vault, crew }: Pick<Opened, 'vault' | 'crew'>): Promise<Opened> {
-    const { log, maxFileBytes, keepMs } = this.#options;
-    const files = new Files(vault, { maxFileBytes, keepMs, clock: this.#clock, errors: this.#errors });
+    const { log, maxFileBytes, lines, keepMs } = this.#options;
+    const parts = { clock: this.#clock, errors: this.#errors };
+    const files = new Files(vault, { maxFileBytes, lines, keepMs, ...parts });
     // What they can cost stays set aside while they wait.
     for (const job of await vault.records.list('jobs', undefined, Number.MAX_SAFE_INTEGER))
       if (!isOver(job)) this.#options.budgets.adoptPurse(job.key, job.id, job.money).leave();

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { badUserInput } from '../core/errors.ts';
+import { badUserInput, EmbedQLError } from '../core/errors.ts';
+import { ownTurn, Turns } from '../core/turns.ts';
 
 /** A line of JSON. */
 export interface JsonLine {
@@ -10,15 +10,22 @@ export interface JsonLine {
   readonly end: number;
 }
 
+/** What a line of a client may be: what one request may be, for it stands for one. */
+export interface LineLimits {
+  readonly maxBytes: number;
+  /** Whether JSON has more lists, objects or members in it than may be parsed. */
+  hasTooMuchInside(json: Buffer): boolean;
+}
+
 const newline = 0x0a;
 
-/** Lines after which others get a turn. */
-const together = 1_000;
+/** Bytes of a line that takes more than one turn of the event loop: to be looked at, decoded and parsed. */
+const largeLine = 262_144;
 
 /** The lines of a stream of bytes, without those that have nothing in them. @throws EmbedQLError for one that is too long */
 async function* byteLines(
   source: AsyncIterable<Buffer>,
-  maxLineBytes: number,
+  maxBytes: number,
 ): AsyncGenerator<{ number: number; bytes: Buffer; end: number }> {
   let parts: Buffer[] = [];
   let length = 0;
@@ -36,10 +43,7 @@ async function* byteLines(
       const at = chunk.indexOf(newline, from);
       const part = chunk.subarray(from, at === -1 ? chunk.length : at);
       length += part.length;
-      if (length > maxLineBytes)
-        throw badUserInput(
-          `Line ${number + 1} has more than ${maxLineBytes} bytes; give each text a line of its own.`,
-        );
+      if (length > maxBytes) throw tooLong(number + 1, maxBytes);
       if (part.length > 0) parts.push(part);
       from += part.length + (at === -1 ? 0 : 1);
       end += part.length + (at === -1 ? 0 : 1);
@@ -51,15 +55,27 @@ async function* byteLines(
 
 /**
  * Lines of JSON, one after another; blank ones are passed over.
- * @param maxLineBytes a longer line is refused. @throws EmbedQLError BAD_USER_INPUT with the number of a line that is none
+ * @param limits Default: none, for lines that were written here
+ * @throws EmbedQLError BAD_USER_INPUT with the number of a line that is none, or too long; COST_LIMIT_EXCEEDED where it would
+ *   take too long to parse
  */
 export async function* jsonLines(
   source: AsyncIterable<Buffer>,
-  maxLineBytes = 16_777_216,
+  limits?: LineLimits,
 ): AsyncGenerator<JsonLine, void, void> {
-  for await (const { number, bytes, end } of byteLines(source, maxLineBytes)) {
-    if (number % together === 0) await nextTurn();
+  const turns = new Turns();
+  for await (const { number, bytes, end } of byteLines(
+    source,
+    limits?.maxBytes ?? Number.POSITIVE_INFINITY,
+  )) {
+    const others = turns.next();
+    if (others) await others;
+    const isLarge = bytes.length > largeLine;
+    if (isLarge) await ownTurn();
+    if (limits?.hasTooMuchInside(bytes)) throw tooMuchInside(number);
+    if (isLarge) await ownTurn();
     const text = bytes.toString().replace(/^\uFEFF/, '');
+    if (isLarge) await ownTurn();
     if (text.trim() === '') continue;
     let value: unknown;
     try {
@@ -69,8 +85,26 @@ export async function* jsonLines(
         `Line ${number} is not JSON; each line must be a text in quotes, or an object with a "text".`,
       );
     }
+    // Somebody works with it, in a turn of their own.
+    if (isLarge) await ownTurn();
     yield { number, value, end };
   }
+}
+
+function tooLong(line: number, allowed: number): EmbedQLError {
+  return new EmbedQLError(
+    'BAD_USER_INPUT',
+    `Line ${line} has more than ${allowed} bytes, the most of one request; give each text a line of its own, or raise maxBodyBytes.`,
+    { hint: 'maxBodyBytes' },
+  );
+}
+
+function tooMuchInside(line: number): EmbedQLError {
+  return new EmbedQLError(
+    'COST_LIMIT_EXCEEDED',
+    `Line ${line} has more lists, objects or members of an object than one request may have; split it, or raise maxBodyBytes.`,
+    { hint: 'maxBodyBytes' },
+  );
 }
 
 /** What a line of a file asks for. */

@@ -624,6 +624,35 @@ describe('files', () => {
     }),
   );
 
+  test('with a line that is larger than a request are refused by its number, as jobs and as batches', () =>
+    withServer({ EMBEDQL_MAX_BODY_BYTES: '500000' }, async (server) => {
+      const line = (input: unknown) =>
+        JSON.stringify({
+          custom_id: `id-${typeof input}`,
+          method: 'POST',
+          url: '/v1/embeddings',
+          body: { input },
+        });
+      for (const [large, message] of [
+        [line(['x'.repeat(500_000)]), /^Line 2 has more than 500000 bytes.*EMBEDQL_MAX_BODY_BYTES\.$/],
+        [line(new Array(100_000).fill([1])), /^Line 2 has more lists.*EMBEDQL_MAX_BODY_BYTES\.$/],
+      ] as const) {
+        const { body } = await sendFile(server, `${line('a')}\n${large}`);
+        await expect(createJob(server, { file: body.id })).rejects.toThrow(message);
+        const response = await fetch(`${server.url}/v1/batches`, {
+          method: 'POST',
+          body: JSON.stringify({
+            input_file_id: body.id,
+            endpoint: '/v1/embeddings',
+            completion_window: '24h',
+          }),
+        });
+        expect(response.status).toBe(400);
+        expect(await response.json()).toMatchObject({ error: { message: expect.stringMatching(message) } });
+      }
+      expect(provider.calls).toEqual([]);
+    }));
+
   test('are listed, read and deleted', () =>
     withServer({}, async (server) => {
       const ids: string[] = [];

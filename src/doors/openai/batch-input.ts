@@ -1,5 +1,5 @@
 import type { JobRequest } from '../../jobs/jobs.ts';
-import { type JsonLine, jsonLines } from '../../jobs/lines.ts';
+import { type JsonLine, jsonLines, type LineLimits } from '../../jobs/lines.ts';
 import { type EmbeddingsBody, readBody } from './body.ts';
 import { embeddingsPath } from './embeddings-path.ts';
 import { ParameterError } from './errors.ts';
@@ -38,12 +38,13 @@ type Decode = (lists: ReadonlyArray<readonly number[]>, line: number) => Promise
 export async function readBatchInput(
   content: () => AsyncIterable<Buffer>,
   decode: Decode,
+  limits: LineLimits,
 ): Promise<BatchInput> {
-  const shared = await sharedOf(content());
+  const shared = await sharedOf(jsonLines(content(), limits));
   const ids = new Set<string>();
   const lines: string[] = [];
   async function* texts(): AsyncGenerator<string, void, void> {
-    for await (const line of jsonLines(content())) {
+    for await (const line of jsonLines(content(), limits)) {
       const { customId, body } = await readRequest(line);
       if (ids.has(customId)) throw wrong(line, 'has the custom_id of another line; each needs its own');
       ids.add(customId);
@@ -69,8 +70,8 @@ export async function readBatchInput(
   };
 }
 
-async function sharedOf(content: AsyncIterable<Buffer>): Promise<Shared> {
-  for await (const line of jsonLines(content)) {
+async function sharedOf(lines: AsyncIterable<JsonLine>): Promise<Shared> {
+  for await (const line of lines) {
     const { body } = await readRequest(line);
     const { model, dimensions, truncate, longText, kind } = body;
     return { model, dimensions, truncate, longText, kind };

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { badUserInput, toEmbedQLError } from '../../core/errors.ts';
 import type { Log } from '../../core/surroundings.ts';
-import { BrokenOff, leaveUnread, readJson } from '../../http/body.ts';
+import { BrokenOff, hasTooMuchInside, leaveUnread, readJson } from '../../http/body.ts';
 import { HttpError, sendError, sendJson } from '../../http/respond.ts';
 import type { Caller, Handler } from '../../http/route.ts';
 import type { JobView } from '../../jobs/jobs.ts';
@@ -79,6 +79,7 @@ export function createBatchesHandler(services: Services, maxBodyBytes: number, l
       () => files.content(file),
       (lists, line) =>
         decodeTokenLists(lists, { limit: maxBodyBytes, placeOf: (i) => `input[${i}] of line ${line}` }),
+      { maxBytes: maxBodyBytes, hasTooMuchInside: (json) => hasTooMuchInside(json, maxBodyBytes) },
     );
     const { shared, texts } = input;
     const { spec } = modelNamed(shared.model, catalogue);

@@ -14,7 +14,6 @@ import { openDiskVault } from '../../../src/jobs/disk-vault.ts';
 import type { JobRecord } from '../../../src/jobs/job.ts';
 import { JobRun, textsOf } from '../../../src/jobs/job-run.ts';
 import { Jobs, type JobsOptions } from '../../../src/jobs/jobs.ts';
-import { jsonLines } from '../../../src/jobs/lines.ts';
 import { LocalCrew } from '../../../src/jobs/local-crew.ts';
 import { createRunner } from '../../../src/jobs/runner.ts';
 import type { Vault } from '../../../src/jobs/vault.ts';
@@ -222,20 +221,4 @@ test('a spool that cannot be read ends the attempt, and nothing else', async () 
     computeJob(run, { embedder, model, purse: purse(), clock, queueLimit: 400, known: broken }),
   ).rejects.toThrow('EIO');
   run.end();
-});
-
-test('a file of blank lines lets others have their turns', async () => {
-  let turns = 0;
-  let isOver = false;
-  const turn = () => {
-    turns += 1;
-    if (!isOver) setImmediate(turn);
-  };
-  setImmediate(turn);
-  async function* blank() {
-    yield Buffer.alloc(50_000, '\n');
-  }
-  for await (const line of jsonLines(blank())) expect(line).toBeUndefined();
-  isOver = true;
-  expect(turns).toBeGreaterThan(40);
 });
