@@ -147,17 +147,33 @@ function readEndpoints(
   const twice = places.find((option) => shared[option] !== undefined && option === 'baseUrl');
   if (twice !== undefined)
     throw new EntryError([...path, twice], 'is to be left out, since "endpoints" have theirs');
-  const names = new Map<string, number>();
-  return given.map(({ name, id, weight = 1, ...more }, i) => {
+  const read = given.map(({ name, id, weight = 1, ...more }, i) => {
     const at = [...path, 'endpoints', i];
     refuseUnknown(more, own, ['name', 'id', 'weight', ...own], provider, at);
     if (!places.some((option) => more[option] !== undefined))
       throw new EntryError([...at, places[0]!], 'is required: where this endpoint is');
     const options = readOwn(provider, { ...shared, ...more }, () => at);
-    const called = name ?? placeName(options) ?? provider.name;
-    const before = names.get(called) ?? 0;
-    names.set(called, before + 1);
-    return { name: before === 0 ? called : `${called}#${before + 1}`, id, weight, options };
+    return { given: name, called: name ?? placeName(options) ?? provider.name, id, weight, options };
+  });
+  const names = distinctNames(read);
+  return read.map(({ id, weight, options }, i) => ({ name: names[i]!, id, weight, options }));
+}
+
+/**
+ * What tells endpoints apart in figures, logs and on the dashboard. A name that is given stays as it is, whatever hosts the
+ * others have; of those on one host all but the first are numbered, in their order.
+ */
+function distinctNames(
+  endpoints: ReadonlyArray<{ readonly given: string | undefined; readonly called: string }>,
+): string[] {
+  const owners = new Map<string, number>();
+  for (const [i, { given }] of endpoints.entries())
+    if (given !== undefined && !owners.has(given)) owners.set(given, i);
+  return endpoints.map(({ called }, i) => {
+    let name = called;
+    for (let number = 2; (owners.get(name) ?? i) !== i; number++) name = `${called}#${number}`;
+    owners.set(name, i);
+    return name;
   });
 }
 

@@ -233,6 +233,31 @@ describe('endpoints of an entry', () => {
     ).toMatchObject([{ name: 'eu-west-1' }, { name: 'us-east-1' }]);
   });
 
+  test('are told apart, each by the same name whatever other hosts there are and in whatever order', () => {
+    const named = (...endpoints: object[]) => entry({ endpoints }).endpoints!.map(({ name }) => name);
+    const b = 'http://b.example/v1';
+    const called = { baseUrl: b, name: 'a.example' };
+    const numbered = { baseUrl: b, name: 'a.example#2' };
+    expect(named({ baseUrl: url }, called)).toEqual(['a.example#2', 'a.example']);
+    expect(named(called, { baseUrl: url })).toEqual(['a.example', 'a.example#2']);
+    expect(named({ baseUrl: url }, { baseUrl: url }, numbered)).toEqual([
+      'a.example',
+      'a.example#3',
+      'a.example#2',
+    ]);
+    expect(named(numbered, { baseUrl: url }, { baseUrl: url })).toEqual([
+      'a.example#2',
+      'a.example',
+      'a.example#3',
+    ]);
+    expect(named({ baseUrl: b }, { baseUrl: url }, { baseUrl: url })).toEqual([
+      'b.example',
+      'a.example',
+      'a.example#2',
+    ]);
+    expect(named(called, called)).toEqual(['a.example', 'a.example#2']);
+  });
+
   test.each([
     [{ endpoints: [] }, /^models\[0\]\.endpoints: /],
     [{ endpoints: [{}] }, /^models\[0\]\.endpoints\[0\]\.baseUrl: is required/],
