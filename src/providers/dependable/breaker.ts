@@ -2,8 +2,8 @@ import type { Clock } from '../../core/clock.ts';
 
 export interface BreakerOptions {
   readonly clock: Clock;
-  /** Failures in a row after which it opens. */
-  readonly failures: number;
+  /** Failures in a row after which it opens, as things stand. */
+  failures(): number;
   /** Milliseconds that it stays open; then one call tries. */
   readonly openMs: number;
   onOpen(): void;
@@ -96,7 +96,7 @@ export class Breaker {
     this.#inARow += weight;
     const { clock, failures, openMs, onOpen } = this.#options;
     const wasClosed = this.#opensAt === undefined;
-    if (wasClosed && this.#inARow < failures) return;
+    if (wasClosed && this.#inARow < failures()) return;
     // Calls that were under way when it opened do not prolong it; the one that tried does.
     if (!wasClosed && this.remainingMs > 0) return;
     this.#opensAt = clock.now() + openMs;

@@ -5,6 +5,7 @@ import type { Log } from '../../core/surroundings.ts';
 import { cosineSimilarity } from '../../core/vectors.ts';
 import { OpenError } from './breaker.ts';
 import type { Endpoint } from './endpoint.ts';
+import { backoffMs } from './failures.ts';
 
 /** What every endpoint is asked before it gets anybody's text. It says nothing and never changes. */
 export const canaryText = 'The canary sings at every endpoint, and the song must be the same.';
@@ -53,6 +54,8 @@ export interface CanariesOptions {
   readonly timeoutMs: number;
   /** Milliseconds after which an endpoint that failed is asked again. */
   readonly breakerMs: number;
+  /** Attempts after the first for somebody's text. */
+  readonly retries: number;
 }
 
 /**
@@ -82,9 +85,15 @@ export class Canaries {
     this.#armChange();
   }
 
-  /** Resolves when something about an endpoint has changed. */
-  get change(): Promise<void> {
-    return this.#change;
+  /** Resolves when something about an endpoint has changed, after `ms` at the latest. */
+  change(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(ms, resolve);
+      void this.#change.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   /** Asks all of them, once: the first time that anybody has a text. */
@@ -163,16 +172,12 @@ export class Canaries {
     this.#closed = true;
     for (const { timer } of this.#states.values()) timer?.cancel();
     this.#tellChange();
+    // Those who wait for what is under way wait for that, and not in circles.
+    this.#armChange();
   }
 
   async #ask(endpoint: Endpoint, state: State): Promise<void> {
-    let vector: Float32Array;
-    try {
-      vector = await this.#vectorOf(endpoint);
-    } catch (error) {
-      if (this.waitMs(endpoint) > 0 || !mayHavePassed(error, proofOf(state))) throw error;
-      vector = await this.#vectorOf(endpoint);
-    }
+    const vector = await this.#patientVectorOf(endpoint, state);
     endpoint.tested();
     // What it gave before has been decided; anything else has to be.
     if (state.vector && cosineSimilarity(vector, state.vector) < sameModel) state.likeness = undefined;
@@ -180,6 +185,36 @@ export class Canaries {
     state.silence = undefined;
     // Others may have been asked for a pause meanwhile; when it is over, those who wait have to be told.
     this.#schedule(endpoint, this.waitMs(endpoint) || everyMs);
+  }
+
+  /** What may have passed is tried again: once at once, then, while nobody else can be asked, as somebody's text would be. */
+  async #patientVectorOf(endpoint: Endpoint, state: State): Promise<Float32Array> {
+    const { clock, retries } = this.#options;
+    for (let number = 1; ; number++) {
+      try {
+        return await this.#vectorOf(endpoint);
+      } catch (error) {
+        const isFirst = number === 1;
+        const isWorthIt = isFirst
+          ? mayHavePassed(error, proofOf(state))
+          : number <= retries + 1 && isPassing(error) && this.#isLast(endpoint);
+        if (this.#closed || this.waitMs(endpoint) > 0 || !isWorthIt) throw error;
+        const endsAt = clock.now() + (isFirst ? 0 : backoffMs(clock, number - 1));
+        for (let left = endsAt - clock.now(); left > 0; left = endsAt - clock.now()) {
+          await this.change(left);
+          if (this.#closed || !this.#isLast(endpoint)) throw error;
+        }
+      }
+    }
+  }
+
+  /** Whether no other endpoint can be called, nor could if it were believed. */
+  #isLast(endpoint: Endpoint): boolean {
+    return !this.#options.endpoints.some((other) => {
+      const { vector, silence } = this.#state(other);
+      const hasAnswered = vector !== undefined && silence === undefined;
+      return other !== endpoint && hasAnswered && proofOf(this.#state(other)) !== 'shut out' && isFree(other);
+    });
   }
 
   async #vectorOf(endpoint: Endpoint): Promise<Float32Array> {
@@ -262,12 +297,16 @@ export class Canaries {
 /** One that was well may have had a bad moment. So may one of which nothing is known, but no time is waited for it twice. */
 function mayHavePassed(error: unknown, proof: Proof): boolean {
   if (proof === 'proven') return !(error instanceof OpenError);
-  return (
-    proof === 'unknown' &&
-    error instanceof EmbedQLError &&
-    error.retryable &&
-    error.code !== 'PROVIDER_TIMEOUT'
-  );
+  return proof === 'unknown' && isPassing(error);
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof EmbedQLError && error.retryable && error.code !== 'PROVIDER_TIMEOUT';
+}
+
+/** Whether an endpoint is neither down nor pausing. */
+export function isFree({ breaker, pause }: Endpoint): boolean {
+  return breaker.isClosed && pause.remainingMs === 0;
 }
 
 function proofOf({ silence, likeness }: State): Proof {

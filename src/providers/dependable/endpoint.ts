@@ -20,8 +20,8 @@ export interface EndpointOptions {
   readonly clock: Clock;
   /** Calls that it may have in flight. */
   readonly concurrency: number;
-  /** Failures in a row after which it counts as down. */
-  readonly failures: number;
+  /** Failures in a row after which it counts as down, as things stand. */
+  failures(): number;
   readonly breakerMs: number;
   onOpen(): void;
   onClose(): void;

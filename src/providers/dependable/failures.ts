@@ -1,5 +1,15 @@
+import type { Clock } from '../../core/clock.ts';
 import { EmbedQLError, ServerFailedError, toEmbedQLError } from '../../core/errors.ts';
 import { isAbort } from './checked-model.ts';
+
+/** The longest wait before the second attempt; doubled for each further one. */
+const firstBackoffMs = 200;
+const longestBackoffMs = 8_000;
+
+/** How long to wait after an attempt that failed, full jitter: anything between nothing and the doubled wait. @param attempt from 1 */
+export function backoffMs(clock: Clock, attempt: number): number {
+  return clock.random() * Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1));
+}
 
 /** The longest pause that a provider can ask for (contract, "retryAfterMs"). */
 const longestRetryAfterMs = 15 * 60_000;

@@ -3,7 +3,7 @@ import { EmbedQLError } from '../../core/errors.ts';
 import type { EmbedderEvents } from '../../core/events.ts';
 import type { EndpointStatus } from '../../core/model.ts';
 import type { Log } from '../../core/surroundings.ts';
-import { Canaries } from './canaries.ts';
+import { Canaries, isFree } from './canaries.ts';
 import { type Endpoint, pausing } from './endpoint.ts';
 
 /** Who gets a call, and what is done about one that failed. */
@@ -20,6 +20,8 @@ export interface Endpoints {
   take(tokens: number, tried: ReadonlySet<Endpoint>, endsAt: number): Promise<Taken>;
   /** An attempt failed. @returns whether another endpoint can be tried at once */
   failed(endpoint: Endpoint, failure: EmbedQLError, tried: ReadonlySet<Endpoint>): boolean;
+  /** Whether another can be called in place of one. */
+  canReplace(endpoint: Endpoint): boolean;
   statuses(): EndpointStatus[];
   close(): void;
 }
@@ -59,6 +61,10 @@ export class SoleEndpoint implements Endpoints {
     return false;
   }
 
+  canReplace(): boolean {
+    return false;
+  }
+
   statuses(): EndpointStatus[] {
     return [statusOf(this.#endpoint)];
   }
@@ -75,6 +81,7 @@ export interface PoolOptions {
   readonly events: EmbedderEvents;
   readonly timeoutMs: number;
   readonly breakerMs: number;
+  readonly retries: number;
 }
 
 /**
@@ -120,6 +127,10 @@ export class EndpointPool implements Endpoints {
     return this.#usable().some((other) => !tried.has(other));
   }
 
+  canReplace(endpoint: Endpoint): boolean {
+    return this.#usable().some((other) => other !== endpoint);
+  }
+
   statuses(): EndpointStatus[] {
     return this.all.map((endpoint) => statusOf(endpoint, this.#canaries.reasonOf(endpoint)));
   }
@@ -129,10 +140,7 @@ export class EndpointPool implements Endpoints {
   }
 
   #usable(): Endpoint[] {
-    return this.all.filter(
-      (endpoint) =>
-        this.#canaries.isProven(endpoint) && endpoint.breaker.isClosed && endpoint.pause.remainingMs === 0,
-    );
+    return this.all.filter((endpoint) => this.#canaries.isProven(endpoint) && isFree(endpoint));
   }
 
   #pick(tokens: number, tried: ReadonlySet<Endpoint>): Endpoint | undefined {
@@ -167,13 +175,7 @@ export class EndpointPool implements Endpoints {
     if (!isAwaited && clock.now() + pauseMs >= endsAt) throw pausing(model, pauseMs);
     const leftMs = endsAt - clock.now();
     if (leftMs <= 0) throw this.#allOut();
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(leftMs, resolve);
-      void this.#canaries.change.then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    await this.#canaries.change(leftMs);
   }
 
   #allOut(): EmbedQLError {

@@ -16,7 +16,7 @@ import { OpenError } from './breaker.ts';
 import type { CheckedModel } from './checked-model.ts';
 import { reportCall } from './counted-model.ts';
 import { Endpoint } from './endpoint.ts';
-import { explain, timedOut, withRetryAfter } from './failures.ts';
+import { backoffMs, explain, timedOut, withRetryAfter } from './failures.ts';
 import { EndpointPool, type Endpoints, SoleEndpoint } from './pool.ts';
 
 export interface ReliabilityOptions {
@@ -41,12 +41,8 @@ export interface ServingPlace {
 
 /** Failures in a row after which a provider counts as down. More than one call with its retries. */
 const failuresThatOpen = 8;
-/** The same for an endpoint that has others beside it, which can be asked instead. */
+/** The same for an endpoint while there is another that can be asked instead. */
 const failuresThatOpenOneOfMany = 3;
-
-/** The longest wait before the second attempt; doubled for each further one. */
-const firstBackoffMs = 200;
-const longestBackoffMs = 8_000;
 
 /**
  * A remote model made dependable: each attempt is limited in time, failures that may pass are tried again
@@ -72,9 +68,9 @@ export class ReliableModel implements EmbeddingModel {
     events: EmbedderEvents,
     log: Log,
   ) {
-    const { clock = systemClock, concurrency, breakerMs, timeoutMs } = options;
+    const { clock = systemClock, concurrency, breakerMs, timeoutMs, retries } = options;
     this.spec = places[0]!.model.spec;
-    this.deadlineMs = timeoutMs * (options.retries + 1);
+    this.deadlineMs = timeoutMs * (retries + 1);
     this.distinguishesKinds = places[0]!.model.distinguishesKinds === true;
     this.#places = places;
     this.#options = options;
@@ -82,12 +78,13 @@ export class ReliableModel implements EmbeddingModel {
     this.#events = events;
     const { name: model } = this.spec;
     const isAlone = places.length === 1;
-    const endpoints = places.map(
-      (place) =>
+    const endpoints: Endpoint[] = places.map(
+      (place, i) =>
         new Endpoint({
           ...place,
           ...{ clock, concurrency, breakerMs },
-          failures: isAlone ? failuresThatOpen : failuresThatOpenOneOfMany,
+          failures: () =>
+            this.#endpoints.canReplace(endpoints[i]!) ? failuresThatOpenOneOfMany : failuresThatOpen,
           // Of many, the pool tells.
           onOpen: () => isAlone && log.warn({ model, breakerMs }, 'provider is down; calls to it are paused'),
           onClose: () => isAlone && log.info({ model }, 'provider is back'),
@@ -95,7 +92,17 @@ export class ReliableModel implements EmbeddingModel {
     );
     this.#endpoints = isAlone
       ? new SoleEndpoint(endpoints[0]!)
-      : new EndpointPool({ model, endpoints, concurrency, clock, log, events, timeoutMs, breakerMs });
+      : new EndpointPool({
+          model,
+          endpoints,
+          concurrency,
+          clock,
+          log,
+          events,
+          timeoutMs,
+          breakerMs,
+          retries,
+        });
   }
 
   /** Whoever has texts in batches has time, and tries again by itself. Of several places, no canary looks after a batch. */
@@ -170,8 +177,8 @@ export class ReliableModel implements EmbeddingModel {
       if (another) continue;
       // All have failed at it; the next round may try each of them again.
       tried.clear();
-      const waitMs =
-        this.#endpoints.all.length > 1 ? this.#jitter(number) : Math.max(pauseMs, this.#jitter(number));
+      const jitterMs = backoffMs(this.#clock, number);
+      const waitMs = this.#endpoints.all.length > 1 ? jitterMs : Math.max(pauseMs, jitterMs);
       if (this.#clock.now() + waitMs >= endsAt) throw withRetryAfter(failure, pauseMs);
       await sleep(this.#clock, waitMs);
     }
@@ -194,11 +201,6 @@ export class ReliableModel implements EmbeddingModel {
       `The provider of ${this.spec.name} failed many times in a row, so calls to it are paused; try again later.`,
       { retryable: true, retryAfterMs: this.#options.breakerMs },
     );
-  }
-
-  /** Full jitter: anything between nothing and the doubled wait. @param attempt from 1. */
-  #jitter(attempt: number): number {
-    return this.#clock.random() * Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1));
   }
 }
 

@@ -475,6 +475,84 @@ describe('where there is nobody', () => {
     await model.close();
   });
 
+  /** 503 to everybody until a time. */
+  const outUntil = (world: ReturnType<typeof create>, until: number) => {
+    for (const place of world.places) {
+      const embed = place.embed.bind(place);
+      place.embed = async (texts, signal) => {
+        if (world.time.now() >= until) return embed(texts, signal);
+        if (texts[0] === canaryText) place.canaries += 1;
+        else place.calls += 1;
+        throw new ServerFailedError('503', true);
+      };
+    }
+  };
+
+  test.each([[[1]], [[1, 1]], [[2, 1, 1]]])(
+    'for a moment, from the start or later, nobody fails for it: %j',
+    async (weights) => {
+      for (const seed of [1, 2, 3, 4, 5]) {
+        const fresh = create(weights, { seed });
+        outUntil(fresh, fresh.time.now() + 20);
+        expect(await outcome(fresh.time, fresh.model.embed(['first']), 8_000)).toBe('ok');
+        await fresh.model.close();
+
+        const world = create(weights, { seed, retries: 4 });
+        expect(await outcome(world.time, world.model.embed(['warm']), 20_000)).toBe('ok');
+        outUntil(world, world.time.now() + 5);
+        const asked = Promise.allSettled(['a', 'b'].map((text) => world.model.embed([text])));
+        await world.time.advance(8_000);
+        expect(
+          (await asked).filter(({ status }) => status === 'rejected'),
+          `seed ${seed}`,
+        ).toEqual([]);
+        await world.model.close();
+      }
+    },
+  );
+
+  test('is found out once for all who wait, with as many attempts as are allowed, and then told at once', async () => {
+    const world = create([1, 1], { retries: 3, timeoutMs: 30_000 });
+    const { time, model, places } = world;
+    outUntil(world, time.now() + 3_600_000);
+    const asked = Promise.allSettled(Array.from({ length: 20 }, (_, i) => model.embed([`text ${i}`])));
+    await time.advance(5_000);
+    for (const one of await asked)
+      expect(one).toMatchObject({ reason: { code: 'PROVIDER_ERROR', retryable: true } });
+    expect(places.map(({ calls, canaries }) => [calls, canaries])).toEqual([
+      [0, 5],
+      [0, 5],
+    ]);
+    expect(await outcome(time, model.embed(['later']), 0)).toMatchObject({ code: 'PROVIDER_ERROR' });
+    expect(places.map(({ canaries }) => canaries)).toEqual([5, 5]);
+    await model.close();
+  });
+
+  test('is not waited for after close, nor once another has answered', async () => {
+    const closing = create([1, 1]);
+    outUntil(closing, closing.time.now() + 3_600_000);
+    const left = outcome(closing.time, closing.model.embed(['text']), 1);
+    await closing.model.close();
+    expect(await left).toMatchObject({ code: 'PROVIDER_ERROR' });
+    const before = closing.places.map(({ canaries }) => canaries);
+    await closing.time.advance(60_000);
+    expect(closing.places.map(({ canaries }) => canaries)).toEqual(before);
+
+    const hanging = create([1, 1]);
+    for (const place of hanging.places) place.mode = 'hangs';
+    const waiting = hanging.model.embed(['text']).catch((error: unknown) => error);
+    await hanging.time.advance(10);
+    await hanging.model.close();
+    await hanging.time.advance(2_000);
+    expect(await waiting).toMatchObject({ code: 'PROVIDER_ERROR' });
+
+    const { time, places, model, healthy } = create([1, 1]);
+    places[0]!.mode = 'dead';
+    expect(await outcome(time, model.embed(['text']), 201)).toBe('ok');
+    expect(healthy()).toEqual([false, true]);
+    await model.close();
+  });
+
   test('because all ask for a pause, it is waited for, or told at once where nobody waits that long', async () => {
     const { time, model, places } = create([1, 1], { timeoutMs: 5_000 });
     expect(await outcome(time, model.embed(['warm']), 1_000)).toBe('ok');
