@@ -170,7 +170,7 @@ export async function createApp({
         { key, per, limitUsd, leftUsd },
         `The key ${key} has used 80 % of its ${limitUsd} USD for the ${per}.`,
       ),
-    accountOf: (key, tag) => ledger.account(key, tag),
+    accountOf: (key, tag, job) => ledger.account(key, tag, job),
   });
   const limitsMoney = [...config.keyLimits.values()].some(
     ({ usdPerDay, usdPerMonth }) => usdPerDay !== undefined || usdPerMonth !== undefined,
@@ -187,6 +187,7 @@ export async function createApp({
     embedder,
     admission,
     budgets,
+    books: ledger,
     log,
     basePath,
     ...(jobClock ? { clock: jobClock } : {}),
@@ -374,7 +375,10 @@ function createCache(
 
 function createJobs(
   config: Config,
-  parts: Pick<JobsOptions, 'catalogue' | 'embedder' | 'admission' | 'budgets' | 'log' | 'basePath' | 'clock'>,
+  parts: Pick<
+    JobsOptions,
+    'catalogue' | 'embedder' | 'admission' | 'budgets' | 'books' | 'log' | 'basePath' | 'clock'
+  >,
 ): Jobs {
   const { cacheDir, maxBodyBytes, jobSecret } = config;
   const keepMs = config.jobDays * 86_400_000;

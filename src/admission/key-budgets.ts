@@ -15,8 +15,8 @@ import { redisMoney, type SharedRedis } from './redis-money.ts';
 /** Told of what a key was charged. */
 export type ChargeEvent = (key: string, usd: number, tokens: number) => void;
 
-/** Where what is done in the name of a key, and under a tag, is booked. */
-export type AccountOf = (key: string, tag: string | undefined) => Account;
+/** Where what is done in the name of a key, and under a tag, is booked. @param job whose batches bring it */
+export type AccountOf = (key: string, tag: string | undefined, job: string | undefined) => Account;
 
 export interface KeyBudgetsOptions {
   limits: KeyLimits;
@@ -74,10 +74,11 @@ export class KeyBudgets {
   /**
    * Who pays with this key. Where its money is limited, all that may be spent is set aside before.
    * @param tag what the client calls what it does
+   * @param job whose batches bring what is paid
    */
-  payer(key: string, tag?: string): Payer {
+  payer(key: string, tag?: string, job?: string): Payer {
     const { onCharge, accountOf } = this.#options;
-    const payer = new KeyPayer(key, onCharge, accountOf?.(key, tag));
+    const payer = new KeyPayer(key, onCharge, accountOf?.(key, tag, job));
     if (this.#money.isLimited(key)) payer.reserve = (usd) => this.#money.reserve(key, usd);
     return payer;
   }
@@ -92,7 +93,7 @@ export class KeyBudgets {
 
   /** Goes on with what was set aside for a job. @param tag what its texts are booked under */
   adoptPurse(key: string, id: string, kept: KeptMoney | undefined, tag?: string): Purse {
-    return this.#money.adoptPurse(this.payer(key, tag), id, kept);
+    return this.#money.adoptPurse(this.payer(key, tag), id, kept, this.payer(key, tag, id));
   }
 
   /** Whether the money of a key is limited. */

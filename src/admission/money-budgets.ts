@@ -134,14 +134,14 @@ export class MoneyBudgets {
     return new Purse(payer, { day, left: nanos, hold });
   }
 
-  /** Goes on with what was set aside for a job. */
-  adoptPurse(payer: Payer, id: string, kept: KeptMoney | undefined): Purse {
+  /** Goes on with what was set aside for a job. @param batchPayer who pays for what its batches bring */
+  adoptPurse(payer: Payer, id: string, kept: KeptMoney | undefined, batchPayer = payer): Purse {
     const { key } = payer;
-    if (!kept || !this.isLimited(key)) return new Purse(payer, undefined);
+    if (!kept || !this.isLimited(key)) return new Purse(payer, undefined, batchPayer);
     const holds = this.#periods(key, kept.day).map((period) =>
       this.#options.store.adopt({ key, id, period: period.name, amount: kept.left }),
     );
-    return new Purse(payer, { ...kept, hold: joint(holds) });
+    return new Purse(payer, { ...kept, hold: joint(holds) }, batchPayer);
   }
 
   /** What is left to a key, as far as is known; in the background what others have spent is looked up. */

@@ -16,6 +16,8 @@ export interface KeptMoney {
 export class Purse {
   /** Who pays for the texts of the job. */
   readonly payer: Payer;
+  /** Who pays for what the provider's batches bring. Its money is taken out with `spend`. */
+  readonly batchPayer: Payer;
   readonly #day: string | undefined;
   readonly #hold: MoneyHold | undefined;
   /** Nanos that no text has been promised. */
@@ -24,7 +26,8 @@ export class Purse {
   #promised = 0;
   #isClosed = false;
 
-  constructor(payer: Payer, money: (KeptMoney & { hold: MoneyHold }) | undefined) {
+  constructor(payer: Payer, money: (KeptMoney & { hold: MoneyHold }) | undefined, batchPayer = payer) {
+    this.batchPayer = batchPayer;
     this.#day = money?.day;
     this.#hold = money?.hold;
     this.#left = money?.left ?? 0;

@@ -123,6 +123,14 @@ export class Embedder {
     return this.#flights.get(model)!.receive(requests, computed, operation);
   }
 
+  /**
+   * Counts and charges what a batch of the provider has computed, and nobody has any more.
+   * @param tokens of each text. @returns USD
+   */
+  charge(model: EmbeddingModel, tokens: readonly number[], operation: Pick<Operation, 'payer'>): number {
+    return this.#flights.get(model)!.charge(tokens, operation);
+  }
+
   /** Texts that are under way in any way: looked up, waiting, or being computed. */
   get underWay(): number {
     let texts = 0;

@@ -149,7 +149,7 @@ export class Flights {
     computed: readonly CachedVector[],
     { payer }: Pick<Operation, 'payer'>,
   ): Promise<number> {
-    const { cache, events, log } = this.#options;
+    const { cache, log } = this.#options;
     const { spec } = this.#model;
     const identity = this.#scoped(await this.#model.identity(), payer);
     const kept = requests.flatMap(({ kind, text, useCache }, i) =>
@@ -160,15 +160,28 @@ export class Flights {
     } catch (error) {
       log.error({ err: error, model: spec.name }, 'the cache failed to write vectors');
     }
-    payer?.asked?.(spec.name, computed.length);
+    return this.charge(
+      computed.map(({ tokens }) => tokens),
+      { payer },
+    );
+  }
+
+  /**
+   * Counts and charges what a batch of the provider has computed, and nobody has any more.
+   * @param tokens of each text. @returns USD
+   */
+  charge(tokens: readonly number[], { payer }: Pick<Operation, 'payer'>): number {
+    const { spec } = this.#model;
+    payer?.asked?.(spec.name, tokens.length);
     let usd = 0;
-    for (const { tokens } of computed) {
-      const cost = batchCostOf(tokens, spec);
+    let sum = 0;
+    for (const some of tokens) {
+      const cost = batchCostOf(some, spec);
       usd += cost;
-      payer?.charged(cost, tokens, spec.name);
+      sum += some;
+      payer?.charged(cost, some, spec.name);
     }
-    const tokens = computed.reduce((sum, one) => sum + one.tokens, 0);
-    events.computed(spec.name, computed.length, tokens, 0, true);
+    this.#options.events.computed(spec.name, tokens.length, sum, 0, true);
     return usd;
   }
 

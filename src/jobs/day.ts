@@ -9,15 +9,17 @@ import type { EmbeddingModel } from '../core/model.ts';
 import type { Answer } from '../core/request.ts';
 import type { Log } from '../core/surroundings.ts';
 import { isEmpty, requestOf } from './compute.ts';
+import type { BoughtTexts } from './job.ts';
 import type { JobRun, JobText } from './job-run.ts';
 import { patienceForClients, sleepUnless } from './patience.ts';
 import { awaitBatches, type BatchContext, insist, recoverBatches, submitBatch } from './provider-batch.ts';
-import type { TextOutcome } from './results.ts';
+import { type TextOutcome, withBought } from './results.ts';
 import { Spool } from './spool.ts';
 import type { Records } from './vault.ts';
 
 export interface DayOptions {
   records: Records;
+  books: JobBooks;
   embedder: Embedder;
   model: EmbeddingModel;
   batches: Batches;
@@ -28,6 +30,17 @@ export interface DayOptions {
   spoolFolder: string;
   /** Aborts when this process lets go of the job. */
   signal: AbortSignal;
+}
+
+/** Where what batches bring is booked, so that it can be found again. */
+export interface JobBooks {
+  /**
+   * What has been booked on a job since then, by whatever process.
+   * @returns undefined where books end with their process. @throws (rejects) where nobody can tell
+   */
+  bookedOf(job: string, since: number): Promise<BoughtTexts | undefined>;
+  /** Writes what has been booked. Never rejects. */
+  flush(): Promise<unknown>;
 }
 
 /** How often a text is put into a batch before it is bought at once. */
@@ -67,7 +80,9 @@ export class DayPurchases {
     this.#spool = spool;
   }
 
+  /** @throws (rejects) where the books cannot tell what they have of the job */
   static async begin(run: JobRun, options: DayOptions): Promise<DayPurchases> {
+    await bookRest(run, options);
     return new DayPurchases(run, options, await Spool.create(options.spoolFolder));
   }
 
@@ -105,11 +120,9 @@ export class DayPurchases {
   /** The results of these are written down: what came in batches is cached, counted and charged. */
   async committed(texts: readonly JobText[], outcomes: readonly TextOutcome[]): Promise<void> {
     await this.#receive(
-      texts.flatMap(({ text, index }, i) => {
+      texts.flatMap(({ text }, i) => {
         const outcome = outcomes[i]!;
-        const isOurs =
-          !(outcome instanceof Error) && outcome.inBatch && this.#first.get(sha256(text)) === index;
-        return isOurs ? [{ text, answer: outcome }] : [];
+        return !(outcome instanceof Error) && outcome.inBatch ? [{ text, answer: outcome }] : [];
       }),
     );
   }
@@ -135,7 +148,11 @@ export class DayPurchases {
         return outcome && !(outcome instanceof Error) ? [{ text, answer: outcome }] : [];
       });
       const tokens = paid.reduce((sum, { answer }) => sum + answer.tokens, 0);
-      await run.save({ settled: some.at(-1)!.index + 1, batchTokens: run.job.batchTokens + tokens });
+      await run.save({
+        ...withBought(run.job, { texts: paid.length, tokens }),
+        settled: some.at(-1)!.index + 1,
+        batchTokens: run.job.batchTokens + tokens,
+      });
       await this.#receive(paid);
       some = [];
     };
@@ -290,8 +307,10 @@ export class DayPurchases {
     if (!spooled) return undefined;
     const { vector, truncated } = spooled;
     const tokens = await this.#tokensOf(text, spooled.tokens);
-    const costUsd = first === index ? batchCostOf(tokens, this.#options.model.spec) : 0;
-    return { vector, tokens, truncated, source: 'provider', costUsd, inBatch: true };
+    // Other places of the same text have it from this one.
+    const inBatch = first === index;
+    const costUsd = inBatch ? batchCostOf(tokens, this.#options.model.spec) : 0;
+    return { vector, tokens, truncated, source: 'provider', costUsd, inBatch };
   }
 
   #prefixed(text: string): string {
@@ -310,14 +329,29 @@ export class DayPurchases {
 
   async #receive(paid: ReadonlyArray<{ text: string; answer: Answer }>): Promise<void> {
     if (paid.length === 0) return;
-    const { embedder, model, purse } = this.#options;
+    const { embedder, model, purse, books } = this.#options;
     const requests = paid.map(({ text }) => requestOf(text, this.#run.job, model));
     const usd = await embedder.receive(
       model,
       requests,
       paid.map(({ answer }) => answer),
-      { payer: purse.payer },
+      { payer: purse.batchPayer },
     );
     purse.spend(usd);
+    await books.flush();
   }
+}
+
+/** Books what was written down of a job, and not booked because a process ended in between. */
+async function bookRest({ job }: JobRun, { books, embedder, model, purse, log }: DayOptions): Promise<void> {
+  if (!job.bought) return;
+  const booked = await books.bookedOf(job.id, job.createdAt);
+  if (!booked) return;
+  const texts = job.bought.texts - booked.texts;
+  if (texts <= 0) return;
+  // Which of them has how many tokens is not known any more.
+  const tokens = new Array<number>(texts).fill(0);
+  tokens[0] = Math.max(0, job.bought.tokens - booked.tokens);
+  purse.spend(embedder.charge(model, tokens, { payer: purse.batchPayer }));
+  log.info({ job: job.id, texts }, 'what a process that ended had not booked of a job is booked');
 }

@@ -44,6 +44,12 @@ export interface ProviderBatch {
   readonly problem?: string | undefined;
 }
 
+/** Texts that batches brought, each once, and their tokens. */
+export interface BoughtTexts {
+  readonly texts: number;
+  readonly tokens: number;
+}
+
 /** What OpenAI's door keeps with a job that came through it. */
 export interface BatchDoorRecord {
   readonly inputFileId: string;
@@ -84,6 +90,8 @@ export interface JobRecord extends KeptRecord {
   /** Tokens that were paid, at the ordinary price and at that of batches. */
   readonly paidTokens: number;
   readonly batchTokens: number;
+  /** Texts that batches brought and that are written down, and their tokens: as much is to be booked on the job. */
+  readonly bought?: BoughtTexts | undefined;
   /** Of a cancelled job, the index of the first text from which on nothing of what batches brought has been booked. */
   readonly settled?: number | undefined;
   /** Bytes of the texts, and where the first of them begins that is not done. */

@@ -8,6 +8,7 @@ import { badUserInput, EmbedQLError, type NameOption } from '../core/errors.ts';
 import type { TextKind } from '../core/model.ts';
 import type { Log } from '../core/surroundings.ts';
 import { type EmbeddingWish, type LongText, readWish } from '../core/wish.ts';
+import type { JobBooks } from './day.ts';
 import { Estimator } from './estimate.ts';
 import { type DecodeTokens, Files } from './files.ts';
 import { BlobWriter, type TakenIn, takeIn, tooManyJobTexts } from './intake.ts';
@@ -62,6 +63,7 @@ export interface JobsOptions {
   embedder: Embedder;
   admission: Admission;
   budgets: KeyBudgets;
+  books: JobBooks;
   nameOption: NameOption;
   /** For files whose texts are lists of tokens. */
   decodeTokens: DecodeTokens;

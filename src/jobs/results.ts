@@ -1,9 +1,9 @@
 import { describeError, type EmbedQLError, type NameOption } from '../core/errors.ts';
 import type { Answer } from '../core/request.ts';
 import { shortenVector, vectorToBase64 } from '../core/vectors.ts';
-import type { JobRecord } from './job.ts';
+import type { BoughtTexts, JobRecord } from './job.ts';
 
-/** What a text has come to. `paid`: how many of its tokens this job paid, and at which price. */
+/** What a text has come to. `inBatch`: whether a batch brought it, for this text of the job and no other. */
 export type TextOutcome = (Answer & { readonly inBatch?: boolean }) | EmbedQLError;
 
 /** A line of the results, as a client reads it. */
@@ -16,6 +16,7 @@ export type ResultLine = { readonly index: number } & (
 export interface Segment {
   readonly bytes: Buffer;
   readonly counts: Pick<JobRecord, 'done' | 'cached' | 'failed' | 'tokens' | 'paidTokens' | 'batchTokens'>;
+  readonly bought: BoughtTexts;
 }
 
 /**
@@ -29,6 +30,7 @@ export function writeSegment(
   nameOption: NameOption,
 ): Segment {
   const counts = { done: outcomes.length, cached: 0, failed: 0, tokens: 0, paidTokens: 0, batchTokens: 0 };
+  const bought = { texts: 0, tokens: 0 };
   const lines = outcomes.map((outcome, i) => {
     const index = from + i;
     if (outcome instanceof Error) {
@@ -41,17 +43,21 @@ export function writeSegment(
     if (source !== 'provider') counts.cached += 1;
     const paid = (pieces?.map(({ answer }) => answer) ?? [outcome]).filter(({ costUsd }) => costUsd > 0);
     for (const one of paid) counts[inBatch ? 'batchTokens' : 'paidTokens'] += one.tokens;
+    if (inBatch) {
+      bought.texts += 1;
+      bought.tokens += tokens;
+    }
     const base64 = vectorToBase64(shortenVector(vector, dimensions));
     // Base64 needs no escapes, and looking for some takes longer than all the rest.
     return `{"index":${index},"embeddingBase64":"${base64}","tokens":${tokens}}\n`;
   });
-  return { bytes: Buffer.from(lines.join('')), counts };
+  return { bytes: Buffer.from(lines.join('')), counts, bought };
 }
 
 /** The record with what a segment adds. */
-export function withSegment(job: JobRecord, { bytes, counts }: Segment): JobRecord {
+export function withSegment(job: JobRecord, { bytes, counts, bought }: Segment): JobRecord {
   return {
-    ...job,
+    ...withBought(job, bought),
     resultBytes: job.resultBytes + bytes.length,
     done: job.done + counts.done,
     cached: job.cached + counts.cached,
@@ -60,4 +66,11 @@ export function withSegment(job: JobRecord, { bytes, counts }: Segment): JobReco
     paidTokens: job.paidTokens + counts.paidTokens,
     batchTokens: job.batchTokens + counts.batchTokens,
   };
+}
+
+/** The record with texts that batches brought. */
+export function withBought(job: JobRecord, { texts, tokens }: BoughtTexts): JobRecord {
+  if (texts === 0) return job;
+  const before = job.bought ?? { texts: 0, tokens: 0 };
+  return { ...job, bought: { texts: before.texts + texts, tokens: before.tokens + tokens } };
 }

@@ -8,7 +8,7 @@ import { describeError, type NameOption, toEmbedQLError } from '../core/errors.t
 import type { EmbeddingModel } from '../core/model.ts';
 import type { Log } from '../core/surroundings.ts';
 import { computeJob } from './compute.ts';
-import { type DayOptions, DayPurchases } from './day.ts';
+import { type DayOptions, DayPurchases, type JobBooks } from './day.ts';
 import { isOver } from './job.ts';
 import { JobRun, SupersededError } from './job-run.ts';
 import { LostError } from './store-errors.ts';
@@ -19,6 +19,7 @@ export interface RunnerOptions {
   catalogue: Catalogue;
   embedder: Embedder;
   budgets: Pick<KeyBudgets, 'adoptPurse'>;
+  books: JobBooks;
   clock: Clock;
   log: Log;
   nameOption: NameOption;
@@ -128,7 +129,7 @@ function dayOptions(
   batches: Batches,
   purse: Purse,
   signal: AbortSignal,
-  { vault: { records }, embedder, clock, log, spoolFolder }: RunnerOptions,
+  { vault: { records }, books, embedder, clock, log, spoolFolder }: RunnerOptions,
 ): DayOptions {
-  return { records, embedder, model, batches, purse, clock, log, spoolFolder, signal };
+  return { records, books, embedder, model, batches, purse, clock, log, spoolFolder, signal };
 }

@@ -3,7 +3,7 @@ import type { Account, Payer } from '../core/request.ts';
 import { type Log, silentLog } from '../core/surroundings.ts';
 import { type Book, type BookStore, beatMs } from './book-store.ts';
 import { dayMs, dayOf, keptDays, readDays } from './days.ts';
-import { Row, type RowName } from './row.ts';
+import { nameRow, Row, type RowName } from './row.ts';
 import { type Spend, type SpendQuery, SpendSum } from './spend.ts';
 
 /** What is booked at once, by those who do so by themselves. Whole numbers, and USD. */
@@ -66,7 +66,7 @@ class Day {
     this.end = Date.parse(name) + dayMs;
   }
 
-  row(model: string, key: string, tag: string): Row {
+  row(model: string, key: string, tag: string, job: string | undefined): Row {
     let tags = this.#byKey.get(key);
     if (!tags) {
       tags = new Map();
@@ -75,14 +75,15 @@ class Day {
     let models = tags.get(tag);
     if (!models) {
       const own = tags.size - Number(tags.has('')) - Number(tags.has(otherTag));
-      if (own >= mostTags && tag !== '' && tag !== otherTag) return this.row(model, key, otherTag);
+      if (own >= mostTags && tag !== '' && tag !== otherTag) return this.row(model, key, otherTag, job);
       models = new Map();
       tags.set(tag, models);
     }
-    let row = models.get(model);
+    const name = job === undefined ? model : nameRow({ model, key, tag, job });
+    let row = models.get(name);
     if (!row) {
-      row = new Row({ model, key, tag });
-      models.set(model, row);
+      row = new Row({ model, key, tag, job });
+      models.set(name, row);
       this.rows.push(row);
     }
     return row;
@@ -137,9 +138,30 @@ export class Ledger {
     await this.#write();
   }
 
-  /** Whom an operation is booked on. */
-  account(key: string, tag = ''): Account & Payer {
-    return new RowAccount(key, (model) => this.#row(model, key, tag));
+  /** Whom an operation is booked on. @param job whose batches bring it: `bookedOf` tells what that was */
+  account(key: string, tag = '', job?: string): Account & Payer {
+    return new RowAccount(key, (model) => this.#row(model, key, tag, job));
+  }
+
+  /**
+   * What the batches of a job have been booked with, by all processes that had the job.
+   * @param since when there was the job, in milliseconds since 1970
+   * @returns undefined where books end with their process. @throws (rejects) where the store cannot tell
+   */
+  async bookedOf(job: string, since: number): Promise<{ texts: number; tokens: number } | undefined> {
+    const store = this.#store;
+    if (!store) return undefined;
+    if (!(await this.flush())) throw new Error('the ledger cannot be written');
+    // The clocks of replicas differ.
+    const days = readDays(dayOf(since - dayMs), dayOf(this.#now() + dayMs), this.#now());
+    let [texts, tokens] = [0, 0];
+    for await (const { rows } of store.read(days))
+      for (const { name, totals } of rows) {
+        if (name.job !== job) continue;
+        texts += Number(totals.computed);
+        tokens += Number(totals.tokens);
+      }
+    return { texts, tokens };
   }
 
   /** Books at once what has no operation. */
@@ -155,9 +177,9 @@ export class Ledger {
   }
 
   /** The row of today, which is about to change. */
-  #row(model: string, key: string, tag: string): Row {
+  #row(model: string, key: string, tag: string, job?: string): Row {
     if (this.#now() >= this.#today.end) this.#turnDay();
-    const row = this.#today.row(model, key, tag);
+    const row = this.#today.row(model, key, tag, job);
     if (!row.isChanged) {
       row.isChanged = true;
       this.#today.changed.push(row);

@@ -5,6 +5,8 @@ export interface RowName {
   readonly key: string;
   /** What the client called its operations; empty for nothing. */
   readonly tag: string;
+  /** The job whose batches brought it: what has been booked for that can be found again. */
+  readonly job?: string | undefined;
 }
 
 /** What is counted in each row, in the order in which it is written. */
@@ -27,6 +29,7 @@ export class Row implements RowName {
   readonly model: string;
   readonly key: string;
   readonly tag: string;
+  readonly job: string | undefined;
   /** How it is called where it is written. */
   readonly name: string;
   texts = 0;
@@ -42,11 +45,12 @@ export class Row implements RowName {
   #costCarried = 0n;
   #savedCarried = 0n;
 
-  constructor({ model, key, tag }: RowName) {
+  constructor({ model, key, tag, job }: RowName) {
     this.model = model;
     this.key = key;
     this.tag = tag;
-    this.name = nameRow({ model, key, tag });
+    this.job = job;
+    this.name = nameRow({ model, key, tag, job });
   }
 
   addCost(usd: number): void {
@@ -77,18 +81,18 @@ export class Row implements RowName {
 }
 
 /** One text that stands for a row, whatever is in its parts. */
-export function nameRow({ model, key, tag }: RowName): string {
-  return JSON.stringify([model, key, tag]);
+export function nameRow({ model, key, tag, job }: RowName): string {
+  return JSON.stringify(job === undefined ? [model, key, tag] : [model, key, tag, job]);
 }
 
 /** @returns undefined for what names no row: it came from outside */
 export function readRowName(name: string): RowName | undefined {
   try {
     const parts: unknown = JSON.parse(name);
-    if (!Array.isArray(parts) || parts.length !== 3) return undefined;
-    const [model, key, tag] = parts as unknown[];
-    if (typeof model !== 'string' || typeof key !== 'string' || typeof tag !== 'string') return undefined;
-    return { model, key, tag };
+    if (!Array.isArray(parts) || parts.length < 3 || parts.length > 4) return undefined;
+    if (!parts.every((part) => typeof part === 'string')) return undefined;
+    const [model, key, tag, job] = parts as [string, string, string, string?];
+    return job === undefined ? { model, key, tag } : { model, key, tag, job };
   } catch {
     return undefined;
   }

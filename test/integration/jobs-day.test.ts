@@ -325,6 +325,19 @@ describe('killed with -9', { timeout: 180_000 }, () => {
     expect(wrongWith(await resultsOf(server, job), many.slice(0, 2_000))).toEqual([]);
     expect([batches.batches.length, batches.billed().length, provider.calls.length]).toEqual([1, 2_000, 0]);
     expect(job.costUsd).toBeCloseTo(halfPrice(batches.billedTokens()), 12);
+    const today = new Date().toISOString().slice(0, 10);
+    const { data } = await ask(
+      server,
+      `{ spend(from: "2026-01-01", to: "${today}", groupBy: []) { texts computed tokens costUsd } }`,
+    );
+    expect(data.spend).toEqual([
+      {
+        texts: 2_000,
+        computed: 2_000,
+        tokens: batches.billedTokens(),
+        costUsd: expect.closeTo(halfPrice(batches.billedTokens()), 12),
+      },
+    ]);
     server.process.kill('SIGTERM');
     await server.finished;
   });

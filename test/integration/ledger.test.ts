@@ -3,6 +3,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { forServing, linkRedis } from '../../src/cache/redis/connect.ts';
+import { silentLog } from '../../src/core/surroundings.ts';
+import { DiskBooks } from '../../src/ledger/disk-books.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { RedisBooks } from '../../src/ledger/redis-books.ts';
 import { startEmbedQL, type TestServer } from '../support/embedql.ts';
 import { runEmbedQL, serveEmbedQL } from '../support/processes.ts';
 import { type ProviderServer, startProvider } from '../support/provider-server.ts';
@@ -348,3 +353,52 @@ describe.skipIf(!hasRedisServer)('the ledger in Redis', () => {
     expect(await spend(next)).toMatchObject([{ texts: 10, tokens: provider.billedTokens() }]);
   }, 60_000);
 });
+
+describe.each(['a disk', ...(hasRedisServer ? ['Redis'] : [])])(
+  'what batches of a job brought, on %s',
+  (place) => {
+    test('is found again, whichever process has booked it, and is part of all that was spent', async () => {
+      const folder = await mkdtemp(path.join(tmpdir(), 'embedql-booked-'));
+      const redis = place === 'Redis' ? await startRedis() : undefined;
+      const time = { now: Date.now() - 4 * 86_400_000 };
+      const now = () => time.now;
+      const began = time.now;
+      const open = () => {
+        const store = redis
+          ? new RedisBooks(linkRedis([redis.url], forServing), { now, waitMs: 5_000 })
+          : new DiskBooks(folder, silentLog, now);
+        return new Ledger({ store, now });
+      };
+      const book = (ledger: Ledger, job: string | undefined, tokens: number) => {
+        const account = ledger.account('web', 'nightly', job);
+        account.asked('m', 1);
+        account.charged(tokens / 1_000, tokens, 'm');
+      };
+      try {
+        const first = open();
+        book(first, 'job_a', 3);
+        book(first, 'job_b', 100);
+        book(first, undefined, 1_000);
+        await first.close();
+        const killed = open();
+        book(killed, 'job_a', 4);
+        expect(await killed.bookedOf('job_a', began)).toEqual({ texts: 2, tokens: 7 });
+        // By now the books of that day are put together.
+        time.now += 4 * 86_400_000;
+        const last = open();
+        book(last, 'job_a', 5);
+        await last.flush();
+        await sleep(200);
+        expect(await last.bookedOf('job_a', began)).toEqual({ texts: 3, tokens: 12 });
+        expect(await last.bookedOf('job_c', began)).toEqual({ texts: 0, tokens: 0 });
+        const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+        expect(await last.spend({ from: day(began), to: day(time.now), groupBy: ['TAG'] })).toMatchObject([
+          { tag: 'nightly', texts: 5, computed: 5, tokens: 1_112, costUsd: 1.112 },
+        ]);
+        await Promise.all([killed.close(), last.close()]);
+      } finally {
+        await redis?.stop();
+      }
+    });
+  },
+);

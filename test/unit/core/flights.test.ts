@@ -662,4 +662,8 @@ test('what a batch of the provider brings is cached, counted and charged at its 
   expect(accounting.snapshot()).toMatchObject({ generated: 2, tokens: 8, costUsd: 4, coalescedTexts: 0 });
   const looks = await flights.look([...texts, { ...texts[0]!, text: 'new' }]);
   expect(looks.map(({ key }) => cache.values.has(key))).toEqual([true, true, false]);
+  // Those whose vectors are written down elsewhere already.
+  expect(flights.charge([4, 0], operation)).toBe(2);
+  expect(payer.charges).toEqual([1.5, 2.5, 2, 0]);
+  expect(accounting.snapshot()).toMatchObject({ generated: 4, tokens: 12, costUsd: 6 });
 });

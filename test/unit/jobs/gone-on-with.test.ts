@@ -1,22 +1,25 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Purse } from '../../../src/admission/purse.ts';
 import type { Batches } from '../../../src/core/batches.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { Embedder } from '../../../src/core/embedder.ts';
 import type { EmbeddingModel } from '../../../src/core/model.ts';
+import type { Payer } from '../../../src/core/request.ts';
 import { silentLog } from '../../../src/core/surroundings.ts';
 import { computeJob } from '../../../src/jobs/compute.ts';
-import { DayPurchases } from '../../../src/jobs/day.ts';
+import { DayPurchases, type JobBooks } from '../../../src/jobs/day.ts';
 import { openDiskVault } from '../../../src/jobs/disk-vault.ts';
 import type { JobRecord } from '../../../src/jobs/job.ts';
 import { JobRun, textsOf } from '../../../src/jobs/job-run.ts';
 import { Jobs, type JobsOptions } from '../../../src/jobs/jobs.ts';
 import { LocalCrew } from '../../../src/jobs/local-crew.ts';
-import { createRunner } from '../../../src/jobs/runner.ts';
+import { createRunner, type RunnerOptions } from '../../../src/jobs/runner.ts';
 import type { Vault } from '../../../src/jobs/vault.ts';
+import { DiskBooks } from '../../../src/ledger/disk-books.ts';
+import { Ledger } from '../../../src/ledger/ledger.ts';
 
 const id = `job_${'0'.repeat(24)}`;
 const texts = Array.from({ length: 1_100 }, (_, i) => `text ${i}`);
@@ -43,12 +46,28 @@ const model = {
   countTokens: async (some: string[]) => some.map(() => 2),
 } as unknown as EmbeddingModel;
 
+const charge = (tokens: readonly number[], payer: Payer) => {
+  payer.asked?.('fake', tokens.length);
+  for (const some of tokens) payer.charged(some / 1_000, some, 'fake');
+  return 0;
+};
 const embedder = {
-  async receive(_model: unknown, requests: ReadonlyArray<{ text: string }>) {
+  async receive(
+    _model: unknown,
+    requests: ReadonlyArray<{ text: string }>,
+    computed: ReadonlyArray<{ tokens: number }>,
+    { payer }: { payer: Payer },
+  ) {
     charged.push(...requests.map(({ text }) => text));
-    return 0;
+    return charge(
+      computed.map(({ tokens }) => tokens),
+      payer,
+    );
   },
+  charge: (_model: unknown, tokens: readonly number[], { payer }: { payer: Payer }) => charge(tokens, payer),
 } as unknown as Embedder;
+
+const noBooks: JobBooks = { bookedOf: async () => undefined, flush: async () => true };
 
 /** A provider whose batch has ended with all texts. */
 const batches = {
@@ -99,18 +118,20 @@ async function takeUp(): Promise<JobRun> {
   return new JobRun(job, ending.signal, { vault, clock, log: silentLog, nameOption: (hint) => hint });
 }
 
-function runnerOf(kept: Vault) {
+function runnerOf(kept: Vault, more: Partial<RunnerOptions> = {}) {
   return createRunner({
     vault: kept,
     catalogue: { all: () => [{ ...model, batches }], get: () => ({ ...model, batches }) } as never,
     embedder,
     budgets: { adoptPurse: purse },
+    books: noBooks,
     clock,
     log: silentLog,
     nameOption: (hint) => hint,
     queueLimit: 100,
     keepMs: 1_000,
     spoolFolder: folder,
+    ...more,
   });
 }
 
@@ -133,6 +154,7 @@ test('a cancelled job whose server is killed while it books what was paid books 
     const purchases = await DayPurchases.begin(run, {
       ...parts,
       records: vault.records,
+      books: noBooks,
       spoolFolder: folder,
     });
     await purchases.settle();
@@ -141,6 +163,81 @@ test('a cancelled job whose server is killed while it books what was paid books 
   }
   expect(charged).toEqual(texts);
   expect(await vault.records.get('jobs', id)).toMatchObject({ batchTokens: 2 * texts.length });
+});
+
+const moments = ['before it is booked', 'before the books are written', 'once they are written'] as const;
+
+/**
+ * Runs the job in a process of its own, to its end or to the moment of the second booking at which the process is killed.
+ * @returns the books of that process
+ */
+async function live(killed?: (typeof moments)[number]): Promise<Ledger> {
+  const store = new DiskBooks(path.join(folder, 'ledger'));
+  const ledger = new Ledger({ store });
+  let bookings = 0;
+  let isDead = false;
+  const failIfDead = () => {
+    if (isDead) throw new Error('killed');
+  };
+  const reach = (moment: (typeof moments)[number]) => {
+    isDead ||= moment === killed && bookings === 2;
+    failIfDead();
+  };
+  const write = store.write.bind(store);
+  store.write = async (...rows) => {
+    failIfDead();
+    return write(...rows);
+  };
+  const run = runnerOf(vault, {
+    embedder: {
+      charge: embedder.charge,
+      async receive(...call: Parameters<Embedder['receive']>) {
+        bookings += 1;
+        reach('before it is booked');
+        return embedder.receive(...call);
+      },
+    } as Embedder,
+    budgets: {
+      adoptPurse: (key, job, _money, tag) =>
+        new Purse(ledger.account(key, tag), undefined, ledger.account(key, tag, job)),
+    },
+    books: {
+      bookedOf: (job, since) => ledger.bookedOf(job, since),
+      async flush() {
+        reach('before the books are written');
+        await ledger.flush();
+        reach('once they are written');
+      },
+    },
+  });
+  const ended = run(id, ending.signal);
+  await (killed ? expect(ended).rejects.toThrow() : ended);
+  if (killed) await store.close();
+  return ledger;
+}
+
+describe.each(moments)('killed %s', (moment) => {
+  test.each(['DONE', 'CANCELLED'] as const)('what batches brought is booked once: %s', async (status) => {
+    const batch = {
+      number: 0,
+      state: 'ended',
+      outputs: ['out'],
+      since: 0,
+      texts: 1_100,
+      from: 0,
+      to: 1_099,
+    } as const;
+    await putJob({ batches: [batch], createdAt: Date.now(), tag: 'nightly' });
+    if (status === 'CANCELLED') await vault.records.cancel(id);
+    await live(moment);
+    const ledger = await live();
+    expect(await vault.records.get('jobs', id)).toMatchObject({ status, batchTokens: 2_200 });
+    const spent = await ledger.spend({ from: '2026-01-01', to: '2999-01-01', groupBy: ['KEY', 'TAG'] });
+    expect(spent).toMatchObject([
+      { key: 'web', tag: 'nightly', texts: 1_100, computed: 1_100, tokens: 2_200, costUsd: 2.2 },
+    ]);
+    await ledger.close();
+  });
 });
 
 test('what a job has claimed and not handed in is free once it is cancelled', async () => {
