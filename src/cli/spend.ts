@@ -6,7 +6,7 @@ import { badUserInput, EmbedQLError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { silentLog } from '../core/surroundings.ts';
 import { dayOf } from '../ledger/days.ts';
-import { readLedger } from '../ledger/ledger.ts';
+import { readLedger } from '../ledger/reading.ts';
 import { type Spend, type SpendDimension, spendDimensions } from '../ledger/spend.ts';
 import { table } from './table.ts';
 

@@ -1,9 +1,12 @@
 import { EmbedQLError } from '../core/errors.ts';
 import type { Account, Payer } from '../core/request.ts';
 import { type Log, silentLog } from '../core/surroundings.ts';
-import { type Book, type BookStore, beatMs } from './book-store.ts';
+import { type BookStore, beatMs } from './book-store.ts';
 import { dayMs, dayOf, keptDays, readDays } from './days.ts';
-import { nameRow, Row, type RowName } from './row.ts';
+import { OwnDay } from './own-day.ts';
+import { checkSize, Questions, readLedger } from './reading.ts';
+import type { Row } from './row.ts';
+import { RowAccount } from './row-account.ts';
 import { type Spend, type SpendQuery, SpendSum } from './spend.ts';
 
 /** What is booked at once, by those who do so by themselves. Whole numbers, and USD. */
@@ -35,62 +38,11 @@ export interface LedgerOptions {
 /** Milliseconds between two writes, where there is something to write: a crash loses at most so much, and the write itself. */
 const writeMs = 500;
 
-/** Tags of a key on a day; what has another is booked as `other`. */
-const mostTags = 100;
-
 /** Rows that are kept in memory where there is nowhere else; the oldest days go first. */
 const mostRowsInMemory = 100_000;
 
-/** Rows that one question is answered with. */
-const mostRows = 10_000;
-
-/** Questions that may wait: each reads books of many days. */
-const mostQuestions = 32;
-
 /** Milliseconds that a question waits for what this process has yet to write. */
 const flushWaitMs = 100;
-
-/** The books of this process on one day. */
-class Day {
-  readonly name: string;
-  /** In milliseconds since 1970. */
-  readonly end: number;
-  readonly rows: Row[] = [];
-  changed: Row[] = [];
-  /** Whether the store has yet to learn all rows. */
-  needsAll = false;
-  readonly #byKey = new Map<string, Map<string, Map<string, Row>>>();
-
-  constructor(name: string) {
-    this.name = name;
-    this.end = Date.parse(name) + dayMs;
-  }
-
-  row(model: string, key: string, tag: string, job: string | undefined): Row {
-    let tags = this.#byKey.get(key);
-    if (!tags) {
-      tags = new Map();
-      this.#byKey.set(key, tags);
-    }
-    let models = tags.get(tag);
-    if (!models) {
-      const own = tags.size - Number(tags.has('')) - Number(tags.has(otherTag));
-      if (own >= mostTags && tag !== '' && tag !== otherTag) return this.row(model, key, otherTag, job);
-      models = new Map();
-      tags.set(tag, models);
-    }
-    const name = job === undefined ? model : nameRow({ model, key, tag, job });
-    let row = models.get(name);
-    if (!row) {
-      row = new Row({ model, key, tag, job });
-      models.set(name, row);
-      this.rows.push(row);
-    }
-    return row;
-  }
-}
-
-const otherTag = 'other';
 
 /**
  * What was asked for, paid and saved, by day, model, key and tag: over restarts and over replicas, as far as its store goes.
@@ -101,15 +53,14 @@ export class Ledger {
   readonly #log: Log;
   readonly #now: () => number;
   /** Oldest first, today last. */
-  readonly #days: Day[] = [];
-  #today: Day;
+  readonly #days: OwnDay[] = [];
+  #today: OwnDay;
   readonly #timer: NodeJS.Timeout;
   #writing: Promise<boolean> | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #wroteAllAt: number;
   #failingSince: number | undefined;
-  #questions = 0;
-  #lastQuestion: Promise<unknown> = Promise.resolve();
+  readonly #questions = new Questions();
   #closed = false;
 
   constructor({ store, log = silentLog, now = Date.now }: LedgerOptions = {}) {
@@ -117,7 +68,7 @@ export class Ledger {
     this.#log = log;
     this.#now = now;
     this.#wroteAllAt = now();
-    this.#today = new Day(dayOf(now()));
+    this.#today = new OwnDay(dayOf(now()));
     this.#days.push(this.#today);
     this.#timer = setInterval(() => this.#tick(), writeMs);
     this.#timer.unref();
@@ -188,7 +139,7 @@ export class Ledger {
   }
 
   #turnDay(): void {
-    this.#today = new Day(dayOf(this.#now()));
+    this.#today = new OwnDay(dayOf(this.#now()));
     this.#days.push(this.#today);
     if (!this.#store) this.#forgetOldDays();
   }
@@ -253,7 +204,7 @@ export class Ledger {
     }
   }
 
-  async #writeDay(store: BookStore, day: Day): Promise<void> {
+  async #writeDay(store: BookStore, day: OwnDay): Promise<void> {
     const isAll = day.needsAll;
     const rows = isAll ? [...day.rows] : day.changed;
     day.changed = [];
@@ -293,16 +244,7 @@ export class Ledger {
    */
   async spend(query: SpendQuery): Promise<Spend[]> {
     const days = readDays(query.from, query.to, this.#now());
-    if (this.#questions >= mostQuestions) throw tooManyQuestions;
-    this.#questions += 1;
-    const before = this.#lastQuestion;
-    const answer = before.then(() => this.#sum(query, days));
-    this.#lastQuestion = answer.catch(() => {});
-    try {
-      return await answer;
-    } finally {
-      this.#questions -= 1;
-    }
+    return this.#questions.ask(() => this.#sum(query, days));
   }
 
   async #sum(query: SpendQuery, days: readonly string[]): Promise<Spend[]> {
@@ -321,7 +263,7 @@ export class Ledger {
 
   #sumOwn(query: SpendQuery, days: readonly string[]): Spend[] {
     const sum = new SpendSum(query);
-    for (const day of this.#days) if (days.includes(day.name)) sum.add(day.name, ownBook(day), true);
+    for (const day of this.#days) if (days.includes(day.name)) sum.add(day.name, day.book(), true);
     checkSize(sum);
     return sum.result();
   }
@@ -336,73 +278,6 @@ export class Ledger {
     await this.#store.close();
   }
 }
-
-/** Adds up what a store has, for a program that books nothing. @throws EmbedQLError BAD_USER_INPUT; what the store throws */
-export async function readLedger(
-  store: Pick<BookStore, 'read' | 'isLossy'>,
-  query: SpendQuery,
-  now = Date.now(),
-): Promise<Spend[]> {
-  const days = readDays(query.from, query.to, now);
-  const sum = new SpendSum(query);
-  let read = 0;
-  for await (const book of store.read(days)) {
-    sum.add(days[read++]!, book, store.isLossy);
-    checkSize(sum);
-  }
-  return sum.result();
-}
-
-/** Whom an operation is booked on. */
-class RowAccount implements Account, Payer {
-  readonly key: string;
-  readonly #rowOf: (model: string) => Row;
-
-  constructor(key: string, rowOf: (model: string) => Row) {
-    this.key = key;
-    this.#rowOf = rowOf;
-  }
-
-  asked(model: string, texts: number): void {
-    this.#rowOf(model).texts += texts;
-  }
-
-  served(model: string, texts: number, usd: number): void {
-    const row = this.#rowOf(model);
-    row.hits += texts;
-    if (usd > 0) row.addSaved(usd);
-  }
-
-  charged(usd: number, tokens: number, model: string, tokensEstimated = false): void {
-    const row = this.#rowOf(model);
-    row.computed += 1;
-    row.tokens += tokens;
-    if (tokensEstimated) row.tokensEstimated += tokens;
-    if (usd > 0) row.addCost(usd);
-  }
-}
-
-function ownBook({ rows }: Day): Book {
-  return {
-    rows: rows.map((row) => ({ name: row as RowName, totals: row.totals() })),
-    lostSeconds: 0,
-    isDamaged: false,
-  };
-}
-
-function checkSize({ size }: SpendSum): void {
-  if (size > mostRows)
-    throw new EmbedQLError(
-      'COST_LIMIT_EXCEEDED',
-      `groupBy makes more than ${mostRows} rows of these days; ask for fewer days, or add up by less.`,
-    );
-}
-
-const tooManyQuestions = new EmbedQLError(
-  'OVERLOADED',
-  'Too many operations are reading the ledger; try again in a moment.',
-  { retryAfterMs: 1_000 },
-);
 
 /** What `work` comes to, or false when the time is up. */
 async function within(ms: number, work: Promise<boolean>): Promise<boolean> {
