@@ -1,42 +1,31 @@
 import { setMaxListeners } from 'node:events';
 import { batchCostOf, costOf } from './accounting.ts';
 import { BatchLimit } from './batch-limit.ts';
-import { type Cache, type CachedVector, type CacheHit, type Claimed, cacheKey } from './cache.ts';
-import { type Clock, sleep, turn } from './clock.ts';
+import type { CachedVector, CacheHit, Claimed } from './cache.ts';
+import { sleep, turn } from './clock.ts';
 import { EmbedQLError, toEmbedQLError } from './errors.ts';
 import type { EmbedderEvents } from './events.ts';
 import { answerOf, Flight, type Outcome, type Waiter } from './flight.ts';
-import type { EmbeddingModel, TextKind } from './model.ts';
+import type { EmbeddingModel } from './model.ts';
+import { ModelCache, type ModelCacheOptions } from './model-cache.ts';
 import { Places } from './places.ts';
 import type { Operation, Payer, TextRequest } from './request.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Computed, Sender } from './sender.ts';
-import type { Log } from './surroundings.ts';
 import type { Tracer } from './tracing.ts';
 
-export interface FlightsOptions {
-  model: EmbeddingModel;
-  cache: Cache;
+export interface FlightsOptions extends ModelCacheOptions {
   events: EmbedderEvents;
   tracer: Tracer;
-  clock: Clock;
-  log: Log;
   /** Milliseconds that a text may be held to fill a batch. */
   windowMs: number;
   /** Texts that may wait to be sent. */
   queueLimit: number;
-  /** Milliseconds that an operation may wait for the cache in all. */
-  cacheWaitMs: number;
-  /** Whether each key has a cache and flights of its own, so that nobody learns what others have asked for. Default: no. */
-  cachePerKey?: boolean | undefined;
 }
 
 /** Milliseconds between two looks for what another replica computes: the first, and the longest. */
 const firstPollMs = 20;
 const longestPollMs = 250;
-
-/** Milliseconds that an operation waits for the cache that can wait: what is taken for missing is paid. */
-const patientCacheWaitMs = 5_000;
 
 /** Operations that are told of their vectors in one turn of the event loop. */
 const toldAtOnce = 8;
@@ -50,11 +39,6 @@ export interface Look {
   readonly underWay: boolean;
 }
 
-/** What an operation may still wait for the cache. */
-interface CacheWait {
-  leftMs: number;
-}
-
 /**
  * All texts that are under way for one model. A request first peeks the memory and joins or begins a flight, without
  * waiting for anything in between; whatever takes time happens inside the flight. So a text is never asked for twice at
@@ -65,16 +49,14 @@ export class Flights {
   readonly #model: EmbeddingModel;
   readonly #byKey = new Map<string, Flight>();
   readonly #scheduler: Scheduler<Flight>;
-  readonly #cacheWaits = new WeakMap<Operation, CacheWait>();
-  /** Whether the model embeds queries like documents; then a text is the same as both. */
-  readonly #oneKind: boolean;
+  readonly #cache: ModelCache;
 
   constructor(options: FlightsOptions) {
     const { model, events, tracer, clock, log } = options;
     this.#options = options;
     this.#model = model;
-    const { name, maxBatchSize, maxBatchTokens, queryPrefix = '', documentPrefix = '' } = model.spec;
-    this.#oneKind = queryPrefix === documentPrefix && !model.distinguishesKinds;
+    this.#cache = new ModelCache(options);
+    const { name, maxBatchSize, maxBatchTokens } = model.spec;
     const places = new Places(() => model.concurrency);
     const limit = new BatchLimit(
       { size: maxBatchSize, tokens: maxBatchTokens ?? Number.POSITIVE_INFINITY },
@@ -120,22 +102,10 @@ export class Flights {
    * @param payer whose cache it is, where each key has its own
    * @throws EmbedQLError where the model cannot be used
    */
-  async look(
-    requests: readonly TextRequest[],
-    waitMs = this.#options.cacheWaitMs,
-    payer?: Pick<Payer, 'key'>,
-  ): Promise<Look[]> {
-    const { cache, log } = this.#options;
-    const identity = this.#scoped(await this.#model.identity(), payer);
-    const keys = requests.map(({ kind, text }) => this.#keyOf(identity, kind, text));
-    let cached: boolean[];
-    try {
-      cached =
-        (await cache.hasMany?.(keys, waitMs)) ?? (await cache.getMany(keys, waitMs)).map((hit) => !!hit);
-    } catch (error) {
-      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to look for vectors');
-      cached = [];
-    }
+  async look(requests: readonly TextRequest[], waitMs?: number, payer?: Pick<Payer, 'key'>): Promise<Look[]> {
+    const identity = this.#cache.scoped(await this.#model.identity(), payer);
+    const keys = requests.map(({ kind, text }) => this.#cache.keyOf(identity, kind, text));
+    const cached = await this.#cache.has(keys, waitMs);
     return keys.map((key, i) => ({ key, cached: cached[i] === true, underWay: this.#byKey.has(key) }));
   }
 
@@ -149,17 +119,11 @@ export class Flights {
     computed: readonly CachedVector[],
     { payer }: Pick<Operation, 'payer'>,
   ): Promise<number> {
-    const { cache, log } = this.#options;
-    const { spec } = this.#model;
-    const identity = this.#scoped(await this.#model.identity(), payer);
+    const identity = this.#cache.scoped(await this.#model.identity(), payer);
     const kept = requests.flatMap(({ kind, text, useCache }, i) =>
-      useCache ? [[this.#keyOf(identity, kind, text), computed[i]!] as const] : [],
+      useCache ? [[this.#cache.keyOf(identity, kind, text), computed[i]!] as const] : [],
     );
-    try {
-      if (kept.length > 0) cache.setMany(kept);
-    } catch (error) {
-      log.error({ err: error, model: spec.name }, 'the cache failed to write vectors');
-    }
+    this.#cache.write(kept);
     return this.charge(
       computed.map(({ tokens }) => tokens),
       { payer },
@@ -191,7 +155,7 @@ export class Flights {
     if (!operation.canWait) this.#scheduler.touch();
     let identity: string;
     try {
-      identity = this.#scoped(await this.#model.identity(), operation.payer);
+      identity = this.#cache.scoped(await this.#model.identity(), operation.payer);
     } catch (error) {
       const failure = toEmbedQLError(error);
       return requests.map(() => failure);
@@ -204,11 +168,11 @@ export class Flights {
     let left = requests.length;
     let joined = 0;
     let done: () => void = () => {};
-    const { cache } = this.#options;
+    const cache = this.#cache;
     for (let i = 0; i < requests.length; i++) {
       const request = requests[i]!;
-      const key = this.#keyOf(identity, request.kind, request.text);
-      const hit = request.useCache ? this.#usable(key, cache.peek(key)) : undefined;
+      const key = cache.keyOf(identity, request.kind, request.text);
+      const hit = request.useCache ? cache.peek(key) : undefined;
       if (hit) {
         outcomes[i] = this.#answer(hit, request, hits);
         left -= 1;
@@ -246,15 +210,6 @@ export class Flights {
       await this.#untilSettled(settled, waits, operation);
     }
     return outcomes;
-  }
-
-  /** What vectors are kept under: the model's identity, and the key where each has its own cache. */
-  #scoped(identity: string, payer: Pick<Payer, 'key'> | undefined): string {
-    return this.#options.cachePerKey && payer ? `${identity}@key=${payer.key}` : identity;
-  }
-
-  #keyOf(identity: string, kind: TextKind, text: string): string {
-    return cacheKey(identity, this.#oneKind ? 'doc' : kind, text);
   }
 
   /** Who joins with a smaller `maxBatchSize` has it, as long as the text has not been sent. */
@@ -335,45 +290,20 @@ export class Flights {
 
   /** Looks further than the memory. @returns the flights that have to be computed here */
   async #lookUp(flights: readonly Flight[], operation: Operation): Promise<Flight[]> {
-    const { cache, tracer } = this.#options;
+    const { tracer } = this.#options;
     const asking = flights.filter(({ keep }) => keep);
-    if (asking.length === 0 || cache.peeksEverything) return [...flights];
+    if (asking.length === 0 || this.#cache.peeksEverything) return [...flights];
     const span = tracer.start(
       'embedql.cache',
       { model: this.#model.spec.name, texts: asking.length },
       { parent: operation.trace },
     );
-    const found = await this.#ask(asking, operation);
+    const found = await this.#cache.claimFor(operation, keysOf(asking));
     span.end(tracer.enabled ? { hits: found.filter((one) => typeof one === 'object').length } : undefined);
     const { missing, elsewhere } = this.#receive(asking, found);
     if (elsewhere.length > 0) void this.#awaitElsewhere(elsewhere);
     if (asking.length < flights.length) missing.push(...flights.filter((flight) => !asking.includes(flight)));
     return missing;
-  }
-
-  /** One question to the cache for all of them, within what is left of the operation's time for it. */
-  async #ask(flights: readonly Flight[], operation: Operation): Promise<Claimed[]> {
-    const { clock, cacheWaitMs } = this.#options;
-    const leftMs = operation.canWait ? patientCacheWaitMs : cacheWaitMs;
-    const wait = this.#cacheWaits.get(operation) ?? { leftMs };
-    this.#cacheWaits.set(operation, wait);
-    if (wait.leftMs < 1) return flights.map(() => undefined);
-    const started = clock.now();
-    const found = await this.#claim(flights, wait.leftMs);
-    wait.leftMs -= clock.now() - started;
-    return found;
-  }
-
-  /** What the cache says of each. One that fails, which it must not, has missed. */
-  async #claim(flights: readonly Flight[], waitMs: number): Promise<Claimed[]> {
-    const { cache, log } = this.#options;
-    const keys = flights.map(({ key }) => key);
-    try {
-      return await (cache.claimMany?.(keys, waitMs) ?? cache.getMany(keys, waitMs));
-    } catch (error) {
-      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to read vectors');
-      return flights.map(() => undefined);
-    }
   }
 
   /** Hands out what was found. @returns what nobody has, and what another replica computes */
@@ -386,7 +316,7 @@ export class Flights {
     const hits = new HitCounts();
     for (const [i, flight] of flights.entries()) {
       const claimed = found[i];
-      const hit = typeof claimed === 'object' ? this.#usable(flight.key, claimed) : undefined;
+      const hit = typeof claimed === 'object' ? this.#cache.usable(flight.key, claimed) : undefined;
       if (hit) {
         const { texts, tokens } = flight.found(hit, this.#model.spec);
         hits.add(hit.tier, texts, tokens);
@@ -406,7 +336,7 @@ export class Flights {
    * is ours to compute. Never rejects.
    */
   async #awaitElsewhere(flights: readonly Flight[]): Promise<void> {
-    const { clock, cacheWaitMs } = this.#options;
+    const { clock } = this.#options;
     let waiting: readonly Flight[] = flights;
     try {
       for (let pollMs = firstPollMs; waiting.length > 0; pollMs = Math.min(pollMs * 1.5, longestPollMs)) {
@@ -416,9 +346,9 @@ export class Flights {
         if (waiting.length === 0) return;
         const { missing, elsewhere } = this.#receive(
           waiting,
-          await this.#claim(
-            waiting,
-            waiting.every(({ canWait }) => canWait) ? patientCacheWaitMs : cacheWaitMs,
+          await this.#cache.claimAgain(
+            keysOf(waiting),
+            waiting.every(({ canWait }) => canWait),
           ),
         );
         waiting = elsewhere;
@@ -431,8 +361,8 @@ export class Flights {
 
   /** Fits texts to the model, sets their money aside, and puts them in line. */
   async #compute(flights: readonly Flight[]): Promise<void> {
-    const { cache, events, tracer, clock } = this.#options;
-    const misses = cache.backend === 'none' ? 0 : flights.filter(({ keep }) => keep).length;
+    const { events, tracer, clock } = this.#options;
+    const misses = !this.#cache.exists ? 0 : flights.filter(({ keep }) => keep).length;
     if (misses > 0) events.cacheMisses(this.#model.spec.name, misses);
     const fitted = await this.#model.fit(flights.map(({ text }) => text));
     for (const [i, flight] of flights.entries()) {
@@ -490,7 +420,7 @@ export class Flights {
    * read, and are under way, before the last has been answered.
    */
   async #settle(flights: readonly Flight[], outcomes: ReadonlyArray<Computed | Error>): Promise<void> {
-    const { cache, log } = this.#options;
+    const { log } = this.#options;
     const entries: Array<[string, Answerable]> = [];
     for (const [i, flight] of flights.entries()) {
       const outcome = outcomes[i]!;
@@ -498,13 +428,7 @@ export class Flights {
       const { vector, tokens } = outcome;
       entries.push([flight.key, { vector, tokens, truncated: flight.truncated ?? false }]);
     }
-    let written = true;
-    try {
-      if (entries.length > 0) cache.setMany(entries);
-    } catch (error) {
-      written = false;
-      log.error({ err: error, model: this.#model.spec.name }, 'the cache failed to write vectors');
-    }
+    const written = this.#cache.write(entries);
     let told = 0;
     let last: Operation | undefined;
     for (const [i, flight] of flights.entries()) {
@@ -546,14 +470,7 @@ export class Flights {
     if (this.#byKey.get(flight.key) === flight) this.#byKey.delete(flight.key);
     if (!flight.claimed) return;
     flight.claimed = false;
-    this.#options.cache.release?.([flight.key]);
-  }
-
-  /** A hit that fits the model. The cache is told of one that does not. */
-  #usable(key: string, hit: CacheHit | undefined): CacheHit | undefined {
-    if (!hit || hit.vector.length === this.#model.spec.dimension) return hit;
-    this.#options.cache.unusable?.(key, hit.tier);
-    return undefined;
+    this.#cache.release(flight.key);
   }
 
   #answer(hit: CacheHit, { truncate }: TextRequest, hits: HitCounts): Outcome {
@@ -587,6 +504,10 @@ export class Flights {
       { hint: 'timeoutMs', retryable: true },
     );
   }
+}
+
+function keysOf(flights: readonly Flight[]): string[] {
+  return flights.map(({ key }) => key);
 }
 
 type Answerable = Pick<CacheHit, 'vector' | 'tokens' | 'truncated'>;

@@ -12,6 +12,7 @@ export interface Mutation {
 
 const flights = 'core/flights.ts';
 const flight = 'core/flight.ts';
+const modelCache = 'core/model-cache.ts';
 const sender = 'core/sender.ts';
 const scheduler = 'core/scheduler.ts';
 const places = 'core/places.ts';
@@ -43,7 +44,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     what: 'F23: a text is two texts, as document and as query, where the model makes no difference',
-    file: flights,
+    file: modelCache,
     text: 'this.#oneKind = queryPrefix === documentPrefix && !model.distinguishesKinds;',
     replacement: 'this.#oneKind = false;',
   },
@@ -61,9 +62,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     what: 'no lease is claimed',
-    file: flights,
-    text: 'return await (cache.claimMany?.(keys, waitMs) ?? cache.getMany(keys, waitMs));',
-    replacement: 'return await cache.getMany(keys, waitMs);',
+    file: modelCache,
+    text: 'return await (this.#cache.claimMany?.(keys, waitMs) ?? this.#cache.getMany(keys, waitMs));',
+    replacement: 'return await this.#cache.getMany(keys, waitMs);',
   },
   {
     what: "another's lease is ignored",
@@ -73,8 +74,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     what: 'the lease of a text that failed is kept',
-    file: flights,
-    text: '    this.#options.cache.release?.([flight.key]);',
+    file: modelCache,
+    text: '    this.#cache.release?.([key]);',
     replacement: '',
   },
   {
@@ -193,9 +194,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     what: 'vectors are cached after their flights are forgotten',
-    file: flights,
-    text: 'if (entries.length > 0) cache.setMany(entries);',
-    replacement: 'if (entries.length > 0) this.#options.clock.soon(() => cache.setMany(entries));',
+    file: modelCache,
+    text: 'if (entries.length > 0) this.#cache.setMany(entries);',
+    replacement: 'if (entries.length > 0) this.#options.clock.soon(() => this.#cache.setMany(entries));',
   },
   {
     what: 'a batch fails for one of its texts',
@@ -237,8 +238,8 @@ export const mutations: readonly Mutation[] = [
   {
     what: 'useCache: false is answered out of the memory',
     file: flights,
-    text: 'request.useCache ? this.#usable(key, cache.peek(key)) : undefined',
-    replacement: 'this.#usable(key, cache.peek(key))',
+    text: 'request.useCache ? cache.peek(key) : undefined',
+    replacement: 'cache.peek(key)',
   },
   {
     what: 'useCache: false is answered by a look-up that was under way',
