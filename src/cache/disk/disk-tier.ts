@@ -8,6 +8,7 @@ import { errorWord, timedOut, withTimeout } from '../wait.ts';
 import { type DiskKey, splitKey } from './entries.ts';
 import type { Place } from './key-index.ts';
 import { answerMaintenance } from './maintenance.ts';
+import { PendingVectors } from './pending.ts';
 import { planReads } from './reads.ts';
 import type { NewEntry } from './segment.ts';
 import { DiskStore, vectorsFolder } from './store.ts';
@@ -39,13 +40,6 @@ const gatherMs = 5;
  */
 const everyMs = 1_000;
 
-/**
- * Bytes that are written at a time: few, so that others get their turn, unless many wait; a busy event loop has few turns. And
- * bytes that may wait: a slow disk must not fill our memory.
- */
-const [leastBatchBytes, mostBatchBytes] = [262_144, 4_194_304];
-const maxPendingBytes = 64_000_000;
-
 /** Reads at a time: a disk that hangs must leave threads to everybody else. */
 const readsAtOnce = 2;
 
@@ -57,8 +51,7 @@ export class DiskTier {
   readonly #options: DiskTierOptions;
   #store: DiskStore | undefined;
   #state: 'opening' | 'open' | 'away' | 'closed' = 'opening';
-  readonly #pending = new Map<string, StoredVector>();
-  #pendingBytes = 0;
+  readonly #pending = new PendingVectors();
   #wake: () => void = () => {};
   /** What could not be written; it is tried again. */
   #unwritten: readonly NewEntry[] | undefined;
@@ -206,15 +199,12 @@ export class DiskTier {
   }
 
   #add(key: string, value: StoredVector): void {
-    const bytes = value.vector.byteLength;
-    if (this.#state !== 'open' || bytes > this.#options.maxBytes / 4 || !splitKey(key)) return;
-    if (this.#pendingBytes + bytes > maxPendingBytes) {
+    const isTooLarge = value.vector.byteLength > this.#options.maxBytes / 4;
+    if (this.#state !== 'open' || isTooLarge || !splitKey(key)) return;
+    if (!this.#pending.add(key, value)) {
       this.#fallBehind();
       return;
     }
-    const before = this.#pending.get(key);
-    this.#pendingBytes += bytes - (before?.vector.byteLength ?? 0);
-    this.#pending.set(key, value);
     this.#pumping ??= this.#pump().finally(() => {
       this.#pumping = undefined;
     });
@@ -240,14 +230,7 @@ export class DiskTier {
   }
 
   async #writeSome(): Promise<void> {
-    const values: Array<[key: string, value: StoredVector]> = [];
-    const enough = Math.min(Math.max(this.#pendingBytes / 8, leastBatchBytes), mostBatchBytes);
-    let bytes = 0;
-    for (const entry of this.#pending) {
-      values.push(entry);
-      bytes += entry[1].vector.byteLength;
-      if (bytes >= enough) break;
-    }
+    const values = this.#pending.next();
     await this.#write(
       values.map(([key, value]) => ({
         ...splitKey(key)!,
@@ -255,12 +238,7 @@ export class DiskTier {
         writtenAt: value.writtenAt,
       })),
     );
-    // Unless it was set again meanwhile.
-    for (const [key, value] of values) {
-      if (this.#pending.get(key) !== value) continue;
-      this.#pending.delete(key);
-      this.#pendingBytes -= value.vector.byteLength;
-    }
+    this.#pending.done(values);
   }
 
   /** Never rejects. */
