@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const children: ChildProcess[] = [];
@@ -12,15 +13,19 @@ async function start(args: string[], env: NodeJS.ProcessEnv, ready: RegExp): Pro
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);
+  const ended = once(child, 'close').then(() => {
+    throw new Error(`${args[0]} ended before it was ready`);
+  });
+  ended.catch(() => {});
   let output = '';
-  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+  for (;;) {
+    const [chunk] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer];
     output += chunk;
     const match = ready.exec(output);
     if (!match) continue;
     child.stdout.resume();
     return match;
   }
-  throw new Error(`${args[0]} ended before it was ready`);
 }
 
 export interface BenchProvider {

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import { fieldsInSentences, sentence } from './sentences.ts';
@@ -16,30 +17,58 @@ export function createLog(level: string, terminal = process.stdout.isTTY === tru
 /** Characters that are written at once, however soon more may follow. */
 const enough = 65_536;
 
-let stdoutLines: { write(line: string): void } | undefined;
+/** Bytes that may wait for a reader who is slow, or stands still; what comes then is left out, and counted. */
+const mostWaiting = 8 * 2 ** 20;
+
+export interface Lines {
+  write(line: string): void;
+  /** Writes at once what has been gathered. */
+  flush(): void;
+}
+
+let stdoutLines: Lines | undefined;
+
+/** There is one stdout, however many servers write to it; what is left when the process ends is written then. */
+function linesToStdout(): Lines {
+  if (stdoutLines) return stdoutLines;
+  stdoutLines = linesTo(process.stdout);
+  process.once('exit', stdoutLines.flush);
+  return stdoutLines;
+}
 
 /**
  * Lines of one turn of the event loop are written together: each write to a pipe takes as long as a tenth of a cached
- * operation. There is one stdout, however many servers write to it; what is left when the process ends is written then.
+ * operation. A stream keeps all that its reader has not taken, so a reader who stands still would have the memory of the server:
+ * lines that come while too much waits are left out, and one line says how many they were.
  */
-function linesToStdout(): { write(line: string): void } {
-  if (stdoutLines) return stdoutLines;
+export function linesTo(stream: Writable): Lines {
   let lines = '';
+  let count = 0;
+  let leftOut = 0;
   const flush = () => {
     if (lines === '') return;
-    const written = lines;
+    if (stream.writableLength > mostWaiting) leftOut += count;
+    else {
+      stream.write(leftOut > 0 ? leftOutLine(leftOut) + lines : lines);
+      leftOut = 0;
+    }
     lines = '';
-    process.stdout.write(written);
+    count = 0;
   };
-  process.once('exit', flush);
-  stdoutLines = {
+  return {
     write(line) {
       if (lines === '') setImmediate(flush);
       lines += line;
+      count += 1;
       if (lines.length > enough) flush();
     },
+    flush,
   };
-  return stdoutLines;
+}
+
+function leftOutLine(lines: number): string {
+  const msg = 'Lines of the log were left out: whoever reads it is too slow';
+  return `${JSON.stringify({ level: 40, time: Date.now(), lines, msg })}\n`;
 }
 
 function prettyLines() {
