@@ -29,7 +29,7 @@ const stampOf = (files) =>
     return [file, mtimeMs, size];
   });
 const stampFile = path.join(dist, '.bundle-inputs');
-if (existsSync(stampFile) && existsSync(path.join(out, 'cli.js'))) {
+if (existsSync(stampFile)) {
   const stamp = readFileSync(stampFile, 'utf8');
   if (JSON.stringify(stampOf(JSON.parse(stamp).map(([file]) => file))) === stamp) process.exit();
 }
@@ -78,13 +78,25 @@ for (const file of Object.keys(metafile.inputs)) {
   if (folder) folders.add(folder);
 }
 const nameOf = (author) => (typeof author === 'string' ? author : (author?.name ?? 'its authors'));
+const own = readFileSync(path.join(root, 'LICENSE'), 'utf8').trim();
+/** Of a package without a file of its own: MIT's text is the same for all. */
+function commonText(name, license, author) {
+  if (license !== 'MIT')
+    throw new Error(`${name} (${license}) has no file with its licence: leave it out of the bundle`);
+  return `Copyright (c) ${nameOf(author)}\n\n${own.slice(own.indexOf('Permission is hereby granted'))}`;
+}
 const notices = [...folders].sort().map((folder) => {
   const { name, version, license, author } = JSON.parse(
     readFileSync(path.join(root, folder, 'package.json'), 'utf8'),
   );
   const file = readdirSync(path.join(root, folder)).find((name) => /^licen[cs]e/i.test(name));
-  const text = file ? readFileSync(path.join(root, folder, file), 'utf8').trim() : `By ${nameOf(author)}.`;
+  const text = file
+    ? readFileSync(path.join(root, folder, file), 'utf8').trim()
+    : commonText(name, license, author);
   return `${name} ${version} (${license})\n\n${text}`;
 });
 writeFileSync(path.join(out, 'licenses.txt'), `${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`);
-writeFileSync(stampFile, JSON.stringify(stampOf([...Object.keys(metafile.inputs), 'scripts/bundle.mjs'])));
+const files = [...Object.keys(metafile.inputs), ...Object.keys(metafile.outputs)];
+// What npm has installed, and where.
+files.push('scripts/bundle.mjs', 'node_modules/.package-lock.json');
+writeFileSync(stampFile, JSON.stringify(stampOf(files)));

@@ -46,9 +46,11 @@ export function linesTo(stream: Writable): Lines {
   let count = 0;
   let leftOut = 0;
   const flush = () => {
-    if (lines === '') return;
-    if (stream.writableLength > mostWaiting) leftOut += count;
-    else {
+    if (lines === '' && leftOut === 0) return;
+    if (stream.writableLength > mostWaiting) {
+      if (leftOut === 0) stream.once('drain', flush);
+      leftOut += count;
+    } else {
       stream.write(leftOut > 0 ? leftOutLine(leftOut) + lines : lines);
       leftOut = 0;
     }

@@ -85,6 +85,10 @@ export class Canaries {
     this.#armChange();
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Resolves when something about an endpoint has changed, after `ms` at the latest. */
   change(ms: number): Promise<void> {
     return new Promise((resolve) => {

@@ -169,7 +169,9 @@ export class EndpointPool implements Endpoints {
   async #untilChange(endsAt: number): Promise<void> {
     const { clock, model } = this.#options;
     const isAwaited = this.all.some((endpoint) => this.#canaries.isAwaited(endpoint));
-    const pauses = this.all.map(({ pause }) => pause.remainingMs).filter((ms) => ms > 0);
+    // Once closed, nobody tells when a pause is over.
+    const pausingNow = this.#canaries.isClosed ? [] : this.all;
+    const pauses = pausingNow.map(({ pause }) => pause.remainingMs).filter((ms) => ms > 0);
     const pauseMs = Math.ceil(Math.min(...pauses));
     if (!isAwaited && pauses.length === 0) throw this.#allOut();
     if (!isAwaited && clock.now() + pauseMs >= endsAt) throw pausing(model, pauseMs);

@@ -546,6 +546,15 @@ describe('where there is nobody', () => {
     await hanging.time.advance(2_000);
     expect(await waiting).toMatchObject({ code: 'PROVIDER_ERROR' });
 
+    const pausing = create([1, 1], { timeoutMs: 20_000 });
+    expect(await outcome(pausing.time, pausing.model.embed(['warm']), 1_000)).toBe('ok');
+    for (const place of pausing.places) place.mode = 'busy';
+    const patient = pausing.model.embed(['text']).catch((error: unknown) => error);
+    await pausing.time.advance(100);
+    await pausing.model.close();
+    await pausing.time.advance(10);
+    expect(await Promise.race([patient, 'waits'])).toMatchObject({ code: 'PROVIDER_ERROR' });
+
     const { time, places, model, healthy } = create([1, 1]);
     places[0]!.mode = 'dead';
     expect(await outcome(time, model.embed(['text']), 201)).toBe('ok');

@@ -46,6 +46,7 @@ describe('lines of the log', () => {
     expect(stream.writableLength).toBeGreaterThan(7 * 2 ** 20);
     read();
     while (stream.writableLength > 0) await turn();
+    expect(text()).toContain('left out');
     lines.write(line(written));
     await turn();
     const seen = text()
