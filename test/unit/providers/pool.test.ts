@@ -550,7 +550,7 @@ describe('where there is nobody', () => {
     expect(await outcome(pausing.time, pausing.model.embed(['warm']), 1_000)).toBe('ok');
     for (const place of pausing.places) place.mode = 'busy';
     const patient = pausing.model.embed(['text']).catch((error: unknown) => error);
-    await pausing.time.advance(100);
+    await pausing.time.advance(1_000);
     await pausing.model.close();
     await pausing.time.advance(10);
     expect(await Promise.race([patient, 'waits'])).toMatchObject({ code: 'PROVIDER_ERROR' });
