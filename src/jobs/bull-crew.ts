@@ -20,6 +20,9 @@ const stalledMs = 4_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
 
+/** Milliseconds that a server takes no jobs after it has found out that they are not for it. */
+const asideMs = 30_000;
+
 /** Often enough for a job to be given back by every server that is restarted under it. */
 const attempts = 1_000_000_000;
 
@@ -33,6 +36,8 @@ export interface BullCrewOptions {
   records: Pick<Records, 'list'>;
   /** Where the texts of jobs are that only this process can read; undefined where every replica can. */
   home: string | undefined;
+  /** Rejects while jobs are not for this server, though it is running: they are left to others. */
+  mayRun(): Promise<void>;
   log: Log;
 }
 
@@ -71,6 +76,7 @@ export class BullCrew implements Crew {
       const worker = new this.#bullmq.Worker(
         this.#nameOf(deadline),
         async ({ data }: { data: { id: string } }) => {
+          await this.#options.mayRun().catch((error: unknown) => this.#standAside(error));
           await run(data.id, this.#closing.signal);
           // Another replica goes on with it.
           if (this.#closing.signal.aborted) throw new Error('this server is stopping');
@@ -89,6 +95,11 @@ export class BullCrew implements Crew {
         },
       );
       this.#listen(worker);
+      worker.on('failed', (job, error) => {
+        if (this.#closing.signal.aborted) return;
+        const { message } = error;
+        this.#options.log.warn({ job: job?.id, message }, 'A job could not go on; it is tried again');
+      });
       this.#workers.push(worker);
     }
     // What was taken when nobody could put it in line.
@@ -108,6 +119,20 @@ export class BullCrew implements Crew {
     this.#closing.abort();
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
+  }
+
+  /** @throws (rejects) the error */
+  async #standAside(error: unknown): Promise<never> {
+    if (error instanceof EmbedQLError)
+      for (const worker of this.#workers) {
+        if (worker.isPaused()) continue;
+        // It must not wait for jobs that are running, this one among them.
+        await worker.pause(true);
+        setTimeout(() => {
+          if (!this.#closing.signal.aborted) worker.resume();
+        }, asideMs).unref();
+      }
+    throw error;
   }
 
   #queue(deadline: Deadline): Queue {

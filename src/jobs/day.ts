@@ -132,13 +132,9 @@ export class DayPurchases {
    * often this is begun.
    */
   async settle(): Promise<void> {
-    const { signal } = this.#options;
     const run = this.#run;
-    const context = this.#context(signal);
-    await recoverBatches(context);
-    await awaitBatches(context, true);
-    await this.#readEnded(signal);
-    const from = Math.max(run.job.done, run.job.settled ?? 0);
+    await this.#endBatches();
+    const from = this.#unsettledFrom;
     let some: JobText[] = [];
     const flush = async () => {
       if (some.length === 0) return;
@@ -147,12 +143,10 @@ export class DayPurchases {
         const outcome = outcomes[i];
         return outcome && !(outcome instanceof Error) ? [{ text, answer: outcome }] : [];
       });
-      const tokens = paid.reduce((sum, { answer }) => sum + answer.tokens, 0);
-      await run.save({
-        ...withBought(run.job, { texts: paid.length, tokens }),
-        settled: some.at(-1)!.index + 1,
-        batchTokens: run.job.batchTokens + tokens,
-      });
+      await this.#saveSettled(
+        paid.map(({ answer }) => answer.tokens),
+        some.at(-1)!.index,
+      );
       await this.#receive(paid);
       some = [];
     };
@@ -165,6 +159,51 @@ export class DayPurchases {
       if (some.length === together) await flush();
     }
     await flush();
+  }
+
+  /**
+   * The texts of the job are lost: ends what is at the provider, and books what is paid, each text once. What has come back
+   * belongs to nothing that could be asked for, and is not cached.
+   */
+  async settleLost(): Promise<void> {
+    const run = this.#run;
+    const { embedder, model, purse } = this.#options;
+    await this.#endBatches();
+    const from = this.#unsettledFrom;
+    const wasSent = (index: number) => run.job.batches.some((one) => one.from <= index && index <= one.to);
+    const paid = this.#spool.indexes().filter((index) => index >= from && wasSent(index));
+    paid.sort((a, b) => a - b);
+    for (let at = 0; at < paid.length; at += together) {
+      const some = paid.slice(at, at + together);
+      const tokens = some.map((index) => this.#tokensOfLost(this.#spool.tokensOf(index)));
+      await this.#saveSettled(tokens, some.at(-1)!);
+      await this.#book(() => embedder.charge(model, tokens, { payer: purse.batchPayer }));
+    }
+  }
+
+  /** The index of the first text of which nothing has been booked. */
+  get #unsettledFrom(): number {
+    const { done, settled = 0 } = this.#run.job;
+    return Math.max(done, settled);
+  }
+
+  async #endBatches(): Promise<void> {
+    const { signal } = this.#options;
+    const context = this.#context(signal);
+    await recoverBatches(context);
+    await awaitBatches(context, true);
+    await this.#readEnded(signal);
+  }
+
+  /** Writes down what is to be booked next. @param last the index of the last of these texts */
+  async #saveSettled(tokens: readonly number[], last: number): Promise<void> {
+    const { job } = this.#run;
+    const sum = tokens.reduce((a, b) => a + b, 0);
+    await this.#run.save({
+      ...withBought(job, { texts: tokens.length, tokens: sum }),
+      settled: last + 1,
+      batchTokens: job.batchTokens + sum,
+    });
   }
 
   /** The job is over: the provider may delete its files. */
@@ -329,16 +368,25 @@ export class DayPurchases {
 
   async #receive(paid: ReadonlyArray<{ text: string; answer: Answer }>): Promise<void> {
     if (paid.length === 0) return;
-    const { embedder, model, purse, books } = this.#options;
+    const { embedder, model, purse } = this.#options;
     const requests = paid.map(({ text }) => requestOf(text, this.#run.job, model));
-    const usd = await embedder.receive(
-      model,
-      requests,
-      paid.map(({ answer }) => answer),
-      { payer: purse.batchPayer },
-    );
-    purse.spend(usd);
-    await books.flush();
+    const answers = paid.map(({ answer }) => answer);
+    await this.#book(() => embedder.receive(model, requests, answers, { payer: purse.batchPayer }));
+  }
+
+  /** @param charge books, and returns USD. @throws SupersededError where whoever has the job by now books it */
+  async #book(charge: () => number | Promise<number>): Promise<void> {
+    await this.#run.requireOurs();
+    this.#options.purse.spend(await charge());
+    await this.#options.books.flush();
+  }
+
+  /** Tokens of a text that nobody has any more: what the provider says where that can be, else about four bytes each. */
+  #tokensOfLost(told: number | undefined): number {
+    const { job } = this.#run;
+    const { maxInputTokens } = this.#options.model.spec;
+    if (told !== undefined && told <= maxInputTokens + addedTokens) return told;
+    return Math.min(maxInputTokens, Math.ceil(job.textBytes / job.total / 4));
   }
 }
 

@@ -11,10 +11,15 @@ const nameForm = /^[\w-][\w.-]{0,199}$/;
 /** Blobs as files of a folder. Only the owner of the process may read them. */
 export class DiskBlobs implements Blobs {
   readonly #folder: string;
+  readonly #isThere: () => Promise<boolean>;
 
-  /** @param folder made where it is not there */
-  constructor(folder: string) {
+  /**
+   * @param folder made where it is not there
+   * @param isThere whether what the folder lies in is what it was at the start; a disk may be away for a while. Never rejects
+   */
+  constructor(folder: string, isThere: () => Promise<boolean> = async () => true) {
     this.#folder = folder;
+    this.#isThere = isThere;
   }
 
   /** Nobody else writes to this folder: always true. */
@@ -34,9 +39,7 @@ export class DiskBlobs implements Blobs {
 
   async *read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, void> {
     if (to <= from) return;
-    const file = await open(this.#path(name), 'r').catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT' ? bytesGone() : error;
-    });
+    const file = await this.#openToRead(this.#path(name));
     try {
       for (let at = from; at < to; ) {
         const bytes = Buffer.allocUnsafe(Math.min(pieceBytes, to - at));
@@ -78,11 +81,25 @@ export class DiskBlobs implements Blobs {
     return names.filter((name) => nameForm.test(name));
   }
 
+  /** @throws (rejects) LostError only where the folder is there and the file is not */
+  async #openToRead(file: string): Promise<FileHandle> {
+    const first = await open(file, 'r').catch((error: NodeJS.ErrnoException) => error);
+    if (!(first instanceof Error)) return first;
+    const isHere = first.code === 'ENOENT' && (await this.#isThere()) && (await isFolder(this.#folder));
+    if (!isHere) throw first;
+    // It may have come back between the two looks.
+    return open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? bytesGone() : error;
+    });
+  }
+
   async #openToWrite(file: string): Promise<FileHandle> {
     try {
       return await open(file, 'r+', 0o600);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      // What is written to another folder in its place would be missing from the one that comes back.
+      if (!(await this.#isThere())) throw error;
     }
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     return open(file, 'wx', 0o600);
@@ -93,4 +110,11 @@ export class DiskBlobs implements Blobs {
     if (!nameForm.test(name)) throw new Error('not the name of a blob');
     return path.join(this.#folder, name);
   }
+}
+
+function isFolder(folder: string): Promise<boolean> {
+  return stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }

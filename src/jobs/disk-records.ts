@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Log } from '../core/surroundings.ts';
 import { frameRecord, scanRecords } from '../files/records.ts';
 import { isOver, type JobRecord } from './job.ts';
-import type { Kinds, Records } from './vault.ts';
+import type { JobHolder, Kinds, Records } from './vault.ts';
 
 /** What begins the checksum of every record. */
 const seed = 0x6a6f6273;
@@ -110,6 +110,10 @@ export class DiskRecords implements Records {
     this.#kept.jobs.set(job.id, saved);
     await this.#write('jobs', saved);
     return true;
+  }
+
+  async isHeld({ id, epoch }: JobHolder): Promise<boolean> {
+    return this.#kept.jobs.get(id)?.epoch === epoch;
   }
 
   async cancel(id: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../core/surroundings.ts';
 import { lockFolder, sweepUnfinishedLocks } from '../files/folder-lock.ts';
@@ -23,7 +23,13 @@ export async function openDiskVault(dir: string, log: Log): Promise<Vault | unde
   try {
     await sweepUnfinishedLocks(folder);
     const records = await DiskRecords.open(folder, log);
-    const blobs = new DiskBlobs(path.join(folder, 'blobs'));
+    // It was made when they were opened.
+    const isThere = () =>
+      stat(path.join(folder, 'jobs')).then(
+        () => true,
+        () => false,
+      );
+    const blobs = new DiskBlobs(path.join(folder, 'blobs'), isThere);
     await blobs.sweep((name) => records.knows(name), orphanMs);
     return { records, texts: blobs, results: blobs, home: undefined, close: () => lock.release() };
   } catch (error) {
@@ -45,8 +51,10 @@ export async function openTextFolder(
   if (!lock) return undefined;
   try {
     await sweepUnfinishedLocks(folder);
-    const texts = new DiskBlobs(path.join(folder, 'blobs'));
-    return { texts, home: await homeOf(path.join(folder, 'name')), close: () => lock.release() };
+    const named = path.join(folder, 'name');
+    const home = await homeOf(named);
+    const isThere = async () => (await readFile(named, 'utf8').catch(() => '')) === home;
+    return { texts: new DiskBlobs(path.join(folder, 'blobs'), isThere), home, close: () => lock.release() };
   } catch (error) {
     await lock.release();
     throw error;

@@ -94,6 +94,11 @@ export class JobRun {
     this.job = changed;
   }
 
+  /** @throws SupersededError */
+  async requireOurs(): Promise<void> {
+    await this.#whileOurs(() => this.#options.vault.records.isHeld(this.job));
+  }
+
   /**
    * Writes results of the texts that follow, then the record that counts them.
    * @param textsAt where the first text begins that is not among them. @throws SupersededError

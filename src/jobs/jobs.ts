@@ -4,7 +4,7 @@ import type { KeyBudgets } from '../admission/key-budgets.ts';
 import type { Catalogue } from '../core/catalogue.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { Embedder } from '../core/embedder.ts';
-import { badUserInput, EmbedQLError, type NameOption } from '../core/errors.ts';
+import { badUserInput, describeError, EmbedQLError, type NameOption } from '../core/errors.ts';
 import type { TextKind } from '../core/model.ts';
 import type { Log } from '../core/surroundings.ts';
 import { type EmbeddingWish, type LongText, readWish } from '../core/wish.ts';
@@ -121,6 +121,8 @@ export class Jobs {
   #opening: Promise<Opened> | undefined;
   #sweeping: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
+  /** What keeps jobs off this server, as it was last told. */
+  #refusal: string | undefined;
 
   constructor(options: JobsOptions) {
     this.#options = options;
@@ -136,10 +138,19 @@ export class Jobs {
   /** Opens what jobs are kept in, and goes on with those that are there. Never rejects: whoever asks for a job tries again. */
   async ready(): Promise<void> {
     if (this.#options.unavailable !== undefined || this.#isClosed) return;
-    await this.#open().catch(() => {
+    await this.#open().catch((error: unknown) => {
+      this.#tellOnce(error);
       // Redis may be away, or another process has the folder: jobs that wait must not wait for somebody to ask.
       this.#clock.after(openAgainMs, () => void this.ready()).unref?.();
     });
+  }
+
+  /** Whoever runs the server has to do something, and nobody may ask for a job. */
+  #tellOnce(error: unknown): void {
+    if (!(error instanceof EmbedQLError) || (error.retryable && error.hint === undefined)) return;
+    const problem = describeError(error, this.#options.nameOption);
+    if (problem !== this.#refusal) this.#options.log.error({ problem }, 'There are no jobs on this server');
+    this.#refusal = problem;
   }
 
   /** The files of clients. @throws EmbedQLError where there are none on this server */

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { FileRecord, JobRecord } from './job.ts';
 import { isOver } from './job.ts';
-import type { Kinds, Records } from './vault.ts';
+import type { JobHolder, Kinds, Records } from './vault.ts';
 
 /** A connection that may be replaced by another while it is used. */
 export interface JobsConnection {
@@ -151,6 +151,10 @@ export class RedisRecords implements Records {
     return (
       (await this.#client.eval(saveScript, 1, at, String(job.epoch), JSON.stringify(job), seconds)) === 1
     );
+  }
+
+  async isHeld({ id, epoch }: JobHolder): Promise<boolean> {
+    return (await this.#client.hget(recordKey('jobs', id), 'epoch')) === String(epoch);
   }
 
   async cancel(id: string): Promise<boolean> {

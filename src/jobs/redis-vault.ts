@@ -45,9 +45,11 @@ export async function openRedisVault(
       return undefined;
     }
     const records = new RedisRecords(connection, keepMs);
+    const encrypted = new RedisBlobs(connection, secret, keepMs);
+    await encrypted.requireSameSecret();
     const vault: Vault = {
       records,
-      texts: folder?.texts ?? new RedisBlobs(connection, secret, keepMs),
+      texts: folder?.texts ?? encrypted,
       results: new RedisBlobs(connection, undefined, keepMs),
       home: folder?.home,
       async close() {
@@ -56,7 +58,13 @@ export async function openRedisVault(
       },
     };
     try {
-      const shared = { connection: await settled(patient), records, home: vault.home, log };
+      const shared = {
+        connection: await settled(patient),
+        records,
+        home: vault.home,
+        log,
+        mayRun: () => encrypted.requireSameSecret(),
+      };
       return { vault, crew: await BullCrew.create(shared) };
     } catch (error) {
       await folder?.close();

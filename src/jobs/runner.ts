@@ -60,9 +60,9 @@ export function createRunner(options: RunnerOptions): RunJob {
       // Without its texts nothing more becomes of it, whether or not it was cancelled.
       if (run.signal.aborted && !(error instanceof LostError)) {
         if (!(await run.wasCancelled())) throw error;
-        return await cancel().catch(fail);
+        return await cancel().catch(fail).catch(unlessSuperseded);
       }
-      await fail(error);
+      await fail(error).catch(unlessSuperseded);
     } finally {
       run.end();
       purse.leave();
@@ -93,18 +93,27 @@ export function createRunner(options: RunnerOptions): RunJob {
     async function fail(error: unknown): Promise<void> {
       const failure = toEmbedQLError(error);
       if (failure.code === 'INTERNAL_SERVER_ERROR' || failure.retryable) throw error;
-      await end('FAILED', { failure: { code: failure.code, message: describeError(failure, nameOption) } });
+      const told = { failure: { code: failure.code, message: describeError(failure, nameOption) } };
+      if (error instanceof LostError) await endSettled((purchases) => purchases.settleLost(), 'FAILED', told);
+      else await end('FAILED', told);
     }
 
-    /** What is at the provider is paid, so that it is taken all the same. */
-    async function cancel(): Promise<void> {
+    function cancel(): Promise<void> {
+      return endSettled((purchases) => purchases.settle(), 'CANCELLED');
+    }
+
+    /** Ends the job once what is at the provider has ended: it is paid, so that it is taken and booked all the same. */
+    async function endSettled(
+      settle: (purchases: DayPurchases) => Promise<void>,
+      ...how: Parameters<typeof end>
+    ): Promise<void> {
       const batches = catalogue.all().find(({ spec }) => spec.name === run.job.model)?.batches;
-      if (!batches || run.job.batches.length === 0) return end('CANCELLED');
+      if (!batches || run.job.batches.length === 0) return end(...how);
       const model = catalogue.get(run.job.model);
       const purchases = await DayPurchases.begin(run, dayOptions(model, batches, purse, signal, options));
       try {
-        await purchases.settle();
-        await end('CANCELLED');
+        await settle(purchases);
+        await end(...how);
         await purchases.leave();
       } finally {
         await purchases.close();
@@ -122,6 +131,10 @@ export function createRunner(options: RunnerOptions): RunJob {
       log.info({ job: id, key: run.job.key, status, done, failed, cached }, 'job ended');
     }
   };
+}
+
+function unlessSuperseded(error: unknown): void {
+  if (!(error instanceof SupersededError)) throw error;
 }
 
 function dayOptions(

@@ -57,6 +57,11 @@ export class Spool {
     return [...this.#places.keys()];
   }
 
+  /** What the provider said of a text that is there. */
+  tokensOf(index: number): number | undefined {
+    return this.#places.get(index)?.tokens;
+  }
+
   /** One call at a time. What is there already stays. @returns whether it is new */
   async add(index: number, { vector, tokens, truncated }: Spooled): Promise<boolean> {
     if (this.#places.has(index)) return false;

@@ -1,7 +1,7 @@
 import { EmbedQLError } from '../core/errors.ts';
 import type { Log } from '../core/surroundings.ts';
 
-/** What was kept is gone, or nobody here can read it: trying again does not bring it back. */
+/** What was kept is gone, or damaged: trying again does not bring it back. */
 export class LostError extends EmbedQLError {}
 
 /** Bytes that the store no longer has. */
@@ -12,12 +12,20 @@ export function bytesGone(): LostError {
   );
 }
 
-/** Bytes that were encrypted with another secret. */
-export function bytesUnreadable(): LostError {
+/** Bytes that do not decipher, though the secret is the one that jobs are taken under. */
+export function bytesDamaged(): LostError {
   return new LostError(
     'BAD_USER_INPUT',
-    'What was kept of this job or file was encrypted with another secret, or is damaged: restore the former jobSecret, and send it again.',
-    { hint: 'jobSecret' },
+    'What was kept of this job or file is damaged, or was encrypted with a former secret. Send it again.',
+  );
+}
+
+/** Bytes that another replica can read, or this one once it has the right secret: nothing is lost. */
+export function otherSecret(): EmbedQLError {
+  return new EmbedQLError(
+    'OVERLOADED',
+    'This server takes no jobs and leaves those in Redis alone: they were taken under another secret. Give every replica the same jobSecret.',
+    { hint: 'jobSecret', retryAfterMs: 5_000 },
   );
 }
 

@@ -24,6 +24,8 @@ export interface Records {
   takeUp(id: string): Promise<JobRecord | undefined>;
   /** Replaces the record of a job. @returns false where it is gone, or a later epoch has taken it up */
   save(job: JobRecord): Promise<boolean>;
+  /** Whether nobody has taken a job up since. */
+  isHeld(holder: JobHolder): Promise<boolean>;
   /** Says that a job is to end, to whoever runs it. @returns false where it is not there */
   cancel(id: string): Promise<boolean>;
   isCancelled(id: string): Promise<boolean>;

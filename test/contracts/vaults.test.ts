@@ -1,10 +1,10 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forServing, linkRedis } from '../../src/cache/redis/connect.ts';
 import { silentLog } from '../../src/core/surroundings.ts';
-import { openDiskVault } from '../../src/jobs/disk-vault.ts';
+import { openDiskVault, openTextFolder } from '../../src/jobs/disk-vault.ts';
 import type { JobRecord } from '../../src/jobs/job.ts';
 import { RedisBlobs } from '../../src/jobs/redis-blobs.ts';
 import { RedisRecords } from '../../src/jobs/redis-records.ts';
@@ -228,20 +228,60 @@ test.skipIf(!hasRedisServer)(
     const connection = linkRedis([redis.url], forServing);
     connection.onError(() => {});
     while (connection.client.status !== 'ready') await new Promise((resolve) => setTimeout(resolve, 5));
+    await redis.client.del('{embedql}:jobs:check');
     const blobs = new RedisBlobs(connection, 'right', day);
     await blobs.write('a', 0, Buffer.from('one'));
     await blobs.write('b', 0, Buffer.from('two'));
-    await expect(whole(new RedisBlobs(connection, 'wrong', day), 'a', 0, 3)).rejects.toThrow(/jobSecret/);
+    // Whoever has another secret cannot tell what is lost, and adds nothing that others could not read.
+    const wrong = new RedisBlobs(connection, 'wrong', day);
+    const refusal = { code: 'OVERLOADED', hint: 'jobSecret', retryable: true };
+    await expect(whole(wrong, 'a', 0, 3)).rejects.toMatchObject(refusal);
+    await expect(wrong.requireSameSecret()).rejects.toMatchObject(refusal);
+    await expect(wrong.write('c', 0, Buffer.from('three'))).rejects.toMatchObject(refusal);
+    expect(await redis.client.exists('{embedql}:jobs:blob:c')).toBe(0);
+    await blobs.requireSameSecret();
+    expect(await redis.client.get('{embedql}:jobs:check')).not.toMatch(/right|wrong/);
+    await redis.client.del('{embedql}:jobs:check');
+    await expect(whole(wrong, 'a', 0, 3)).rejects.toMatchObject(refusal);
+    await wrong.requireSameSecret();
+    await blobs.write('a', 0, Buffer.from('one'));
+    await expect(wrong.requireSameSecret()).rejects.toMatchObject(refusal);
     const stored = (await redis.client.hgetBuffer('{embedql}:jobs:blob:a', '0'))!;
     expect(stored.includes('one')).toBe(false);
     await redis.client.hset('{embedql}:jobs:blob:b', '0', stored);
-    await expect(whole(blobs, 'b', 0, 3)).rejects.toThrow();
+    await expect(whole(blobs, 'b', 0, 3)).rejects.toThrow(LostError);
     for (let i = 0; i < stored.length; i += 7) {
       const damaged = Buffer.from(stored);
       damaged[i] = damaged[i]! ^ 1;
       await redis.client.hset('{embedql}:jobs:blob:a', '0', damaged);
-      await expect(whole(blobs, 'a', 0, 3)).rejects.toThrow();
+      await expect(whole(blobs, 'a', 0, 3)).rejects.toThrow(LostError);
     }
     connection.close();
   },
 );
+
+test('texts of a folder that is away, or another one meanwhile, are not lost', async () => {
+  const dir = await mkdtemp(path.join(tmpdir(), 'embedql-away-'));
+  const { texts, close } = (await openTextFolder(dir))!;
+  await texts.write('a', 0, Buffer.from('one'));
+  const isNotLost = async () => {
+    const error = await whole(texts, 'a', 0, 3).catch((thrown: unknown) => thrown);
+    expect([error instanceof LostError, error]).toEqual([false, expect.objectContaining({ code: 'ENOENT' })]);
+  };
+  await rename(dir, `${dir}-elsewhere`);
+  await isNotLost();
+  await mkdir(path.join(dir, 'job-texts', 'blobs'), { recursive: true });
+  await isNotLost();
+  await rm(dir, { recursive: true });
+  await mkdir(dir);
+  await expect(texts.write('b', 0, Buffer.from('two'))).rejects.toMatchObject({ code: 'ENOENT' });
+  const other = (await openTextFolder(dir))!;
+  await isNotLost();
+  await other.close();
+  await rm(dir, { recursive: true });
+  await rename(`${dir}-elsewhere`, dir);
+  expect(await whole(texts, 'a', 0, 3)).toBe('one');
+  await texts.remove('a');
+  await expect(whole(texts, 'a', 0, 3)).rejects.toThrow(LostError);
+  await close();
+});

@@ -302,46 +302,73 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
     });
   });
 
-  test('a job whose texts are gone, or whose secret has changed, fails and says what to do', async () => {
-    const reasons: Array<string | null> = [];
-    for (const deadline of ['NOW', 'DAY'])
-      for (const secret of ['a long random text', 'another secret']) {
-        let id = '';
-        let batch = '';
-        provider.delayMs = 200;
-        await withServers([env()], async (server) => {
-          ({ id } = await createJob(server, { texts: textsFrom(0, 3_000), deadline }));
-          await jobOver(server, id, undefined, ({ status }) => status === 'RUNNING');
-          const line = JSON.stringify({
-            custom_id: 'a',
-            method: 'POST',
-            url: '/v1/embeddings',
-            body: { model: 'text-embedding-3-small', input: ['a', 'b'] },
-          });
-          const { body } = await sendFile(server, line);
-          const request = { input_file_id: body.id, endpoint: '/v1/embeddings', completion_window: '24h' };
-          const response = await fetch(`${server.url}/v1/batches`, {
-            method: 'POST',
-            body: JSON.stringify(request),
-          });
-          batch = ((await response.json()) as { id: string }).id;
+  test('a job whose texts are gone fails and says what to do', async () => {
+    for (const deadline of ['NOW', 'DAY']) {
+      let id = '';
+      let batch = '';
+      provider.delayMs = 200;
+      await withServers([env()], async (server) => {
+        ({ id } = await createJob(server, { texts: textsFrom(0, 3_000), deadline }));
+        await jobOver(server, id, undefined, ({ status }) => status === 'RUNNING');
+        const line = JSON.stringify({
+          custom_id: 'a',
+          method: 'POST',
+          url: '/v1/embeddings',
+          body: { model: 'text-embedding-3-small', input: ['a', 'b'] },
         });
-        if (secret === 'a long random text')
-          await redis.client.del(...(await redis.client.keys('{embedql}:jobs:blob:*.texts')));
-        provider.delayMs = 0;
-        await withServers([env({ EMBEDQL_JOB_SECRET: secret })], async (server) => {
-          const job = await jobOver(server, id);
-          expect(job.status).toBe('FAILED');
-          reasons.push(job.failure);
-          await jobOver(server, batch.replace('batch_', 'job_'));
-          const list = await fetch(`${server.url}/v1/batches`);
-          expect(await list.json()).toMatchObject({ data: [{ id: batch }] });
+        const { body } = await sendFile(server, line);
+        const request = { input_file_id: body.id, endpoint: '/v1/embeddings', completion_window: '24h' };
+        const response = await fetch(`${server.url}/v1/batches`, {
+          method: 'POST',
+          body: JSON.stringify(request),
         });
-        await redis.client.flushall();
-      }
-    const [gone, unreadable] = [/gone.* Send it again/, /restore the former EMBEDQL_JOB_SECRET/];
-    for (const [i, reason] of [gone, unreadable, gone, unreadable].entries())
-      expect(reasons[i]).toMatch(reason);
+        batch = ((await response.json()) as { id: string }).id;
+      });
+      await redis.client.del(...(await redis.client.keys('{embedql}:jobs:blob:*.texts')));
+      provider.delayMs = 0;
+      await withServers([env()], async (server) => {
+        const job = await jobOver(server, id);
+        expect(job.status).toBe('FAILED');
+        expect(job.failure).toMatch(/gone.* Send it again/);
+        await jobOver(server, batch.replace('batch_', 'job_'));
+        const list = await fetch(`${server.url}/v1/batches`);
+        expect(await list.json()).toMatchObject({ data: [{ id: batch }] });
+      });
+      await redis.client.flushall();
+    }
+  });
+
+  test('a replica with another secret refuses jobs and leaves those of others alone', {
+    timeout: 90_000,
+  }, async () => {
+    const other = env({ EMBEDQL_JOB_SECRET: 'another secret' });
+    const refusal = { code: 'OVERLOADED', message: expect.stringContaining('EMBEDQL_JOB_SECRET') };
+    const ids: string[] = [];
+    // It may have been there before anything was encrypted, and may come later.
+    await withServers([env(), other], async (server, early) => {
+      provider.delayMs = 300;
+      for (let i = 0; i < 6; i++)
+        ids.push((await createJob(server, { texts: textsFrom(i * 1_000, i * 1_000 + 500) })).id);
+      await expect(createJob(early, { texts: ['a'] })).rejects.toMatchObject(refusal);
+      await withServers([other], async (late) => {
+        await expect(createJob(late, { texts: ['a'] })).rejects.toMatchObject(refusal);
+        await sleep(1_000);
+      });
+    });
+    await withServers([other], async (alone) => {
+      await expect(createJob(alone, { texts: ['a'] })).rejects.toMatchObject(refusal);
+      await sleep(1_000);
+    });
+    provider.delayMs = 0;
+    await withServers([env()], async (server) => {
+      for (const id of ids) expect(await jobOver(server, id)).toMatchObject({ status: 'DONE', failed: 0 });
+    });
+    // What the manual says of a new secret.
+    await redis.client.del('{embedql}:jobs:check');
+    await withServers([other], async (renewed) => {
+      const { id } = await createJob(renewed, { texts: ['a'] });
+      expect(await jobOver(renewed, id)).toMatchObject({ status: 'DONE', failed: 0 });
+    });
   });
 
   test('in a cluster, of which one node is named', { timeout: 90_000 }, async () => {

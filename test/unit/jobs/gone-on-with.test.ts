@@ -72,6 +72,7 @@ const noBooks: JobBooks = { bookedOf: async () => undefined, flush: async () => 
 /** A provider whose batch has ended with all texts. */
 const batches = {
   cancel: async () => {},
+  forget: async () => {},
   look: async () => ({ state: 'ended', outputs: ['out'] }),
   async *read() {
     for (const index of texts.keys())
@@ -176,6 +177,10 @@ async function live(killed?: (typeof moments)[number]): Promise<Ledger> {
   const ledger = new Ledger({ store });
   let bookings = 0;
   let isDead = false;
+  const booking = () => {
+    bookings += 1;
+    reach('before it is booked');
+  };
   const failIfDead = () => {
     if (isDead) throw new Error('killed');
   };
@@ -190,10 +195,12 @@ async function live(killed?: (typeof moments)[number]): Promise<Ledger> {
   };
   const run = runnerOf(vault, {
     embedder: {
-      charge: embedder.charge,
+      charge(...call: Parameters<Embedder['charge']>) {
+        booking();
+        return embedder.charge(...call);
+      },
       async receive(...call: Parameters<Embedder['receive']>) {
-        bookings += 1;
-        reach('before it is booked');
+        booking();
         return embedder.receive(...call);
       },
     } as Embedder,
@@ -217,27 +224,31 @@ async function live(killed?: (typeof moments)[number]): Promise<Ledger> {
 }
 
 describe.each(moments)('killed %s', (moment) => {
-  test.each(['DONE', 'CANCELLED'] as const)('what batches brought is booked once: %s', async (status) => {
-    const batch = {
-      number: 0,
-      state: 'ended',
-      outputs: ['out'],
-      since: 0,
-      texts: 1_100,
-      from: 0,
-      to: 1_099,
-    } as const;
-    await putJob({ batches: [batch], createdAt: Date.now(), tag: 'nightly' });
-    if (status === 'CANCELLED') await vault.records.cancel(id);
-    await live(moment);
-    const ledger = await live();
-    expect(await vault.records.get('jobs', id)).toMatchObject({ status, batchTokens: 2_200 });
-    const spent = await ledger.spend({ from: '2026-01-01', to: '2999-01-01', groupBy: ['KEY', 'TAG'] });
-    expect(spent).toMatchObject([
-      { key: 'web', tag: 'nightly', texts: 1_100, computed: 1_100, tokens: 2_200, costUsd: 2.2 },
-    ]);
-    await ledger.close();
-  });
+  test.each(['DONE', 'CANCELLED', 'FAILED'] as const)(
+    'what batches brought is booked once: %s',
+    async (status) => {
+      const batch = {
+        number: 0,
+        state: 'ended',
+        outputs: ['out'],
+        since: 0,
+        texts: 1_100,
+        from: 0,
+        to: 1_099,
+      } as const;
+      await putJob({ batches: [batch], createdAt: Date.now(), tag: 'nightly' });
+      if (status === 'CANCELLED') await vault.records.cancel(id);
+      if (status === 'FAILED') await vault.texts.remove(textsOf(id));
+      await live(moment);
+      const ledger = await live();
+      expect(await vault.records.get('jobs', id)).toMatchObject({ status, batchTokens: 2_200 });
+      const spent = await ledger.spend({ from: '2026-01-01', to: '2999-01-01', groupBy: ['KEY', 'TAG'] });
+      expect(spent).toMatchObject([
+        { key: 'web', tag: 'nightly', texts: 1_100, computed: 1_100, tokens: 2_200, costUsd: 2.2 },
+      ]);
+      await ledger.close();
+    },
+  );
 });
 
 test('what a job has claimed and not handed in is free once it is cancelled', async () => {
@@ -275,6 +286,90 @@ test('a cancelled job whose texts are gone fails; while they cannot be read it g
     status: 'FAILED',
     failure: { code: 'BAD_USER_INPUT' },
   });
+});
+
+test('a job whose texts are lost ends its batches at the provider, and books what those bring, before it fails', async () => {
+  const batch = { number: 0, state: 'submitted', id: 'b', since: 0, texts: 10, from: 5, to: 14 } as const;
+  await putJob({ batches: [batch] });
+  await vault.texts.remove(textsOf(id));
+  const calls: string[] = [];
+  const tokens: number[] = [];
+  const asked: Batches = {
+    ...batches,
+    async cancel(one) {
+      calls.push(`cancel ${one}`);
+    },
+    async forget(one) {
+      calls.push(`forget ${one} ${(await vault.records.get('jobs', id))?.status}`);
+    },
+    async *read() {
+      // Twice, none of the batch's, and counts that are not to be believed.
+      for (const index of [6, 5, 6, 99, 7, 8])
+        yield {
+          id: `t${index}`,
+          vector: new Float32Array(2),
+          tokens: index === 7 ? 1e9 : index === 8 ? undefined : 2,
+        };
+    },
+  };
+  const asking = { ...model, batches: asked };
+  await runnerOf(vault, {
+    catalogue: { all: () => [asking], get: () => asking } as never,
+    embedder: {
+      charge: (_model: unknown, some: readonly number[]) => {
+        tokens.push(...some);
+        return 0;
+      },
+    } as never,
+  })(id, ending.signal);
+  expect(calls).toEqual(['cancel b', 'forget b FAILED']);
+  const guess = Math.ceil(lines.length / texts.length / 4);
+  expect(tokens).toEqual([2, 2, guess, guess]);
+  expect(await vault.records.get('jobs', id)).toMatchObject({
+    status: 'FAILED',
+    failure: { code: 'BAD_USER_INPUT' },
+    batchTokens: 4 + 2 * guess,
+  });
+});
+
+test('a replica that stalls before it books leaves that to whoever has the job meanwhile', async () => {
+  const ended = {
+    number: 0,
+    state: 'ended',
+    outputs: ['out'],
+    since: 0,
+    texts: 1_100,
+    from: 0,
+    to: 1_099,
+  } as const;
+  await putJob({ batches: [ended], createdAt: Date.now() });
+  let goOn = () => {};
+  let isStalled = () => {};
+  const stalling = new Promise<void>((resolve) => {
+    isStalled = resolve;
+  });
+  const save = vault.records.save.bind(vault.records);
+  const stalled = vi.spyOn(vault.records, 'save').mockImplementation(async (job) => {
+    const saved = await save(job);
+    if (!job.bought) return saved;
+    stalled.mockRestore();
+    isStalled();
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    return saved;
+  });
+  const first = live();
+  await stalling;
+  const other = await live();
+  expect(await vault.records.get('jobs', id)).toMatchObject({ status: 'DONE' });
+  goOn();
+  const late = await first;
+  await late.flush();
+  await late.close();
+  const [spent] = await other.spend({ from: '2026-01-01', to: '2999-01-01', groupBy: ['KEY'] });
+  expect(spent).toMatchObject({ texts: 1_100, computed: 1_100, tokens: 2_200 });
+  await other.close();
 });
 
 test('what jobs are kept in is closed where it cannot be started, so that the next attempt finds it free', async () => {
