@@ -121,8 +121,7 @@ export class Jobs {
   #opening: Promise<Opened> | undefined;
   #sweeping: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
-  /** What keeps jobs off this server, as it was last told. */
-  #refusal: string | undefined;
+  #problem: string | undefined;
 
   constructor(options: JobsOptions) {
     this.#options = options;
@@ -135,22 +134,32 @@ export class Jobs {
     return this.#options.maxTexts;
   }
 
+  /** What keeps this server from jobs until somebody changes its settings, and what to do; undefined for nothing. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** Opens what jobs are kept in, and goes on with those that are there. Never rejects: whoever asks for a job tries again. */
   async ready(): Promise<void> {
     if (this.#options.unavailable !== undefined || this.#isClosed) return;
-    await this.#open().catch((error: unknown) => {
-      this.#tellOnce(error);
-      // Redis may be away, or another process has the folder: jobs that wait must not wait for somebody to ask.
-      this.#clock.after(openAgainMs, () => void this.ready()).unref?.();
-    });
+    await this.#open().then(
+      () => {
+        this.#problem = undefined;
+      },
+      (error: unknown) => {
+        this.#tellOnce(error);
+        // Redis may be away, or another process has the folder: jobs that wait must not wait for somebody to ask.
+        this.#clock.after(openAgainMs, () => void this.ready()).unref?.();
+      },
+    );
   }
 
   /** Whoever runs the server has to do something, and nobody may ask for a job. */
   #tellOnce(error: unknown): void {
-    if (!(error instanceof EmbedQLError) || (error.retryable && error.hint === undefined)) return;
+    if (!(error instanceof EmbedQLError) || error.hint !== 'jobSecret') return;
     const problem = describeError(error, this.#options.nameOption);
-    if (problem !== this.#refusal) this.#options.log.error({ problem }, 'There are no jobs on this server');
-    this.#refusal = problem;
+    if (problem !== this.#problem) this.#options.log.error({ problem }, 'There are no jobs on this server');
+    this.#problem = problem;
   }
 
   /** The files of clients. @throws EmbedQLError where there are none on this server */

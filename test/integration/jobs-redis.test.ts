@@ -352,6 +352,8 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
       await expect(createJob(early, { texts: ['a'] })).rejects.toMatchObject(refusal);
       await withServers([other], async (late) => {
         await expect(createJob(late, { texts: ['a'] })).rejects.toMatchObject(refusal);
+        const { data } = await ask(late, '{ health { status problems } }');
+        expect(data.health).toEqual({ status: 'DEGRADED', problems: [refusal.message] });
         await sleep(1_000);
       });
     });

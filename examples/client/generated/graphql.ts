@@ -247,7 +247,7 @@ export type Health = {
   problems: Array<Scalars['String']['output']>;
   /** Always `embedql`. */
   service: Scalars['String']['output'];
-  /** DEGRADED if Redis or the disk cache is configured but cannot be used, or if the default model is unavailable; else OK. */
+  /** DEGRADED if Redis or the disk cache is configured but cannot be used, if the default model is unavailable, or if this server has another EMBEDQL_JOB_SECRET than the jobs in Redis; else OK. */
   status: HealthStatus;
   /** The version of EmbedQL. */
   version: Scalars['String']['output'];

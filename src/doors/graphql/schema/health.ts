@@ -37,17 +37,19 @@ export function addHealth(builder: Builder): void {
       status: t.field({
         type: HealthStatus,
         description:
-          'DEGRADED if Redis or the disk cache is configured but cannot be used, or if the default model is unavailable; else OK.',
-        resolve: ({ cache, catalogue }) =>
-          cache.degraded || !catalogue.defaultModel.status().available ? 'DEGRADED' : 'OK',
+          'DEGRADED if Redis or the disk cache is configured but cannot be used, if the default model is unavailable, or if this server has another EMBEDQL_JOB_SECRET than the jobs in Redis; else OK.',
+        resolve: ({ cache, catalogue, jobs }) =>
+          cache.degraded || !catalogue.defaultModel.status().available || jobs.problem !== undefined
+            ? 'DEGRADED'
+            : 'OK',
       }),
       problems: t.stringList({
         description: 'What is wrong where `status` is DEGRADED, and what to do.',
-        resolve: ({ cache, catalogue }) => {
+        resolve: ({ cache, catalogue, jobs }) => {
           const { available, reason } = catalogue.defaultModel.status();
           const ofModel = available ? [] : [reason ?? 'The default model is unavailable.'];
           const ofCache = tiersOf(cache).flatMap(({ problem }) => problem ?? []);
-          return [...ofModel, ...ofCache];
+          return [...ofModel, ...ofCache, ...(jobs.problem === undefined ? [] : [jobs.problem])];
         },
       }),
       service: t.string({ description: 'Always `embedql`.', resolve: () => serviceName }),
