@@ -78,12 +78,12 @@ for (const file of Object.keys(metafile.inputs)) {
   if (folder) folders.add(folder);
 }
 const nameOf = (author) => (typeof author === 'string' ? author : (author?.name ?? 'its authors'));
-const own = readFileSync(path.join(root, 'LICENSE'), 'utf8').trim();
+const mit = readFileSync(path.join(root, 'packages/look-ahead/LICENSE'), 'utf8').trim();
 /** Of a package without a file of its own: MIT's text is the same for all. */
 function commonText(name, license, author) {
   if (license !== 'MIT')
     throw new Error(`${name} (${license}) has no file with its licence: leave it out of the bundle`);
-  return `Copyright (c) ${nameOf(author)}\n\n${own.slice(own.indexOf('Permission is hereby granted'))}`;
+  return `Copyright (c) ${nameOf(author)}\n\n${mit.slice(mit.indexOf('Permission is hereby granted'))}`;
 }
 const notices = [...folders].sort().map((folder) => {
   const { name, version, license, author } = JSON.parse(
