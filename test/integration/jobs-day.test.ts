@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -208,6 +208,29 @@ test('a job that is cancelled takes what is paid, books it, and buys nothing mor
     expect(cached.estimate.cached).toBe(20);
     expect(batches.batches).toHaveLength(1);
   }));
+
+test('a job whose texts are lost ends its batch, books what is paid, and fails', async () => {
+  batches.course = () => ({ in_progress: 50 });
+  let id = '';
+  await withServer({}, async (server) => {
+    ({ id } = await createJob(server, day(textsFrom(0, 40))));
+    while (batches.batches.length === 0) await sleep(5);
+    await sleep(100);
+  });
+  const blobs = path.join(folder, 'jobs', 'blobs');
+  for (const name of await readdir(blobs)) if (name.endsWith('.texts')) await rm(path.join(blobs, name));
+  await withServer({}, async (server) => {
+    const job = await jobOver(server, id);
+    expect(job.status).toBe('FAILED');
+    expect(batches.batches[0]!.status).toBe('cancelled');
+    expect(batches.billed()).toHaveLength(20);
+    expect(job.costUsd).toBeCloseTo(halfPrice(batches.billedTokens()), 14);
+    const { data } = await ask(server, metrics);
+    expect(data.metrics.totalCostUsd).toBeCloseTo(job.costUsd, 14);
+    await sleep(200);
+    expect([...batches.files.keys()]).toEqual([]);
+  });
+});
 
 test('its price is set aside at the price of batches', () =>
   withServer({ EMBEDQL_KEY_LIMITS: '*:0.0001usd/day' }, async (server) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -190,6 +190,23 @@ describe.skipIf(!hasRedisServer)('jobs with Redis', () => {
     });
     await withServers([one!], async (first) => {
       expect(await jobOver(first, unfinished)).toMatchObject({ status: 'DONE', failed: 0 });
+    });
+  });
+
+  test('jobs whose folder is away for a while go on once it is back', { timeout: 90_000 }, async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'embedql-away-'));
+    const texts = path.join(folder, 'job-texts');
+    const settings = env({ EMBEDQL_JOB_SECRET: '', EMBEDQL_CACHE_DIR: folder });
+    await withServers([settings], async (server) => {
+      provider.delayMs = 300;
+      const ids: string[] = [];
+      for (let i = 0; i < 4; i++)
+        ids.push((await createJob(server, { texts: textsFrom(i * 1_000, i * 1_000 + 600) })).id);
+      await rename(texts, `${texts}-elsewhere`);
+      await sleep(3_000);
+      await rename(`${texts}-elsewhere`, texts);
+      provider.delayMs = 0;
+      for (const id of ids) expect(await jobOver(server, id)).toMatchObject({ status: 'DONE', failed: 0 });
     });
   });
 
