@@ -391,7 +391,8 @@ export class DayPurchases {
 }
 
 /** Books what was written down of a job, and not booked because a process ended in between. */
-async function bookRest({ job }: JobRun, { books, embedder, model, purse, log }: DayOptions): Promise<void> {
+async function bookRest(run: JobRun, { books, embedder, model, purse, log }: DayOptions): Promise<void> {
+  const { job } = run;
   if (!job.bought) return;
   const booked = await books.bookedOf(job.id, job.createdAt);
   if (!booked) return;
@@ -400,6 +401,7 @@ async function bookRest({ job }: JobRun, { books, embedder, model, purse, log }:
   // Which of them has how many tokens is not known any more.
   const tokens = new Array<number>(texts).fill(0);
   tokens[0] = Math.max(0, job.bought.tokens - booked.tokens);
+  await run.requireOurs();
   purse.spend(embedder.charge(model, tokens, { payer: purse.batchPayer }));
   log.info({ job: job.id, texts }, 'what a process that ended had not booked of a job is booked');
 }
