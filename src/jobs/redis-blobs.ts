@@ -12,7 +12,7 @@ const nonceBytes = 12;
 const tagBytes = 16;
 const headBytes = 1 + nonceBytes + tagBytes;
 
-/** Tells which secret the jobs of this Redis have, without telling the secret. Whoever encrypts the first part sets it. */
+/** Tells which secret the jobs of this Redis have, without telling the secret. It is kept for as long as what was encrypted last. */
 const checkKey = '{embedql}:jobs:check';
 
 /**
@@ -33,6 +33,7 @@ const writeScript = `
   redis.call('ZADD', KEYS[2], ARGV[1], ARGV[1])
   redis.call('EXPIRE', KEYS[1], ARGV[3])
   redis.call('EXPIRE', KEYS[2], ARGV[3])
+  if ARGV[4] ~= '' then redis.call('EXPIRE', KEYS[3], ARGV[3]) end
   return 1`;
 
 /** Blobs in Redis, in parts; with a secret nobody can read them who has the Redis alone. */
