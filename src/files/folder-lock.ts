@@ -12,6 +12,11 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
+interface Door {
+  holds: boolean;
+  readonly callers: Set<Socket>;
+}
+
 const lockName = /^lock-[0-9a-f]{16}$/;
 const unfinishedName = /^lock-[0-9a-f]{16}\.new$/;
 
@@ -34,13 +39,16 @@ const longestRequest = 65_536;
  */
 export async function lockFolder(folder: string, answer: AnswerRequest): Promise<FolderLock | undefined> {
   const name = `lock-${randomBytes(8).toString('hex')}`;
-  const door = { holds: false };
+  const door: Door = { holds: false, callers: new Set() };
   const directory = await open(folder, 'r');
   try {
     const server = await listen(address(folder, `${name}.new`, directory), door, answer);
     const leave = async () => {
       await unlink(path.join(folder, name)).catch(() => {});
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Nobody is waited for: nothing here keeps a process alive, and one with nothing else to do would end in the wait.
+      for (const socket of door.callers) socket.destroy();
+      await closed;
     };
     try {
       await rename(path.join(folder, `${name}.new`), path.join(folder, name));
@@ -120,10 +128,11 @@ function address(folder: string, name: string, directory: FileHandle): string {
   throw Object.assign(new Error('the path of the folder is too long for a lock'), { code: 'ENAMETOOLONG' });
 }
 
-function listen(at: string, door: { holds: boolean }, answer: AnswerRequest): Promise<Server> {
+function listen(at: string, door: Door, answer: AnswerRequest): Promise<Server> {
   const server = createServer((socket) => {
     socket.unref();
-    socket.on('error', () => {});
+    door.callers.add(socket);
+    socket.on('error', () => {}).on('close', () => door.callers.delete(socket));
     socket.setTimeout(60_000, () => socket.destroy());
     socket.write(door.holds ? 'holds\n' : 'asks\n');
     let request = '';
