@@ -85,8 +85,8 @@ describe('what is tried again', () => {
       message: expect.stringContaining('No server listens at http://embedql.test/graphql'),
       cause: { cause: { code: 'ECONNREFUSED' } },
     });
-    // Looked at once a second, after waits that chance prolongs.
-    expect(short.ms).toBeLessThan(13_000);
+    // The last wait begins within ten seconds, and chance may double it; looked at once a second.
+    expect(short.ms).toBeLessThanOrEqual(14_000);
     expect(asked.length).toBeGreaterThan(3);
     const long = await virtually(createClient(url, { fetch, timeoutMs: 50_000 }).embed('a'));
     expect(long.ms).toBeGreaterThan(40_000);
