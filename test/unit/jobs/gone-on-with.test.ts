@@ -114,6 +114,17 @@ async function putJob(by: Partial<JobRecord> = {}): Promise<JobRecord> {
   return job;
 }
 
+/** All texts of the job, as they lie at the provider. */
+const wholeBatch = {
+  number: 0,
+  state: 'submitted',
+  id: 'b',
+  since: 0,
+  texts: 1_100,
+  from: 0,
+  to: 1_099,
+} as const;
+
 async function takeUp(): Promise<JobRun> {
   const job = (await vault.records.takeUp(id))!;
   return new JobRun(job, ending.signal, { vault, clock, log: silentLog, nameOption: (hint) => hint });
@@ -137,16 +148,7 @@ function runnerOf(kept: Vault, more: Partial<RunnerOptions> = {}) {
 }
 
 test('a cancelled job whose server is killed while it books what was paid books no text twice', async () => {
-  const batch = {
-    number: 0,
-    state: 'submitted',
-    id: 'b',
-    since: 0,
-    texts: 1_100,
-    from: 0,
-    to: 1_099,
-  } as const;
-  await putJob({ batches: [batch] });
+  await putJob({ batches: [wholeBatch] });
   await vault.records.cancel(id);
   for (let life = 0; life < 2; life++) {
     const run = await takeUp();
@@ -262,16 +264,7 @@ test('what a job has claimed and not handed in is free once it is cancelled', as
 });
 
 test('a cancelled job whose texts are gone fails; while they cannot be read it goes on later', async () => {
-  const batch = {
-    number: 0,
-    state: 'submitted',
-    id: 'b',
-    since: 0,
-    texts: 1_100,
-    from: 0,
-    to: 1_099,
-  } as const;
-  await putJob({ batches: [batch] });
+  await putJob({ batches: [wholeBatch] });
   await vault.records.cancel(id);
   const read = vi.spyOn(vault.texts, 'read').mockImplementation(async function* () {
     yield lines.subarray(0, 100);
